@@ -24,7 +24,7 @@ model = Line()
 criterion = nn.MSELoss()
 optimizer = optim.SGD(model.parameters(), lr=1e-3)
 
-tl.train(model, x, y, criterion, optimizer, epochs=30_000, log_every=20)
+tl.train(model, x, y, criterion=criterion, optimizer=optimizer, epochs=30_000, log_every=20)
 
 print(f"y = {model.linear.weight.item():.6f} x + {model.linear.bias.item():.6f}")
 
