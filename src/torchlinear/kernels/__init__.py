@@ -49,8 +49,8 @@ def compiled(
     *signatures : str
         What the kernel takes, in Numba's notation: `"void(const float64[:, ::1], float64[::1], int64)"`;
         without a return type it is inferred. `const` before an array type says that the kernel only reads the
-        array, and makes it accept read-only arrays too. Each signature is compiled when arguments of its types
-        first come.
+        array, and makes it accept read-only arrays too. Each signature is compiled when arguments of its
+        types first come.
     fastmath : set of str
         LLVM flags that the kernel's own arithmetic may use, such as `{"reassoc", "contract"}` so that sums
         vectorise. Never `nnan` or `ninf`: NaN and infinity must reach the caller. Functions marked `inlined`
@@ -100,7 +100,7 @@ class Kernel:
         self.function = function
         self.signatures = signatures
         self.fastmath = set(fastmath)
-        self._pending: tuple[str, ...] = signatures
+        self._loaded: tuple[str, ...] = ()
         self._entry: Any = self._start
         functools.update_wrapper(self, function)
 
@@ -108,9 +108,12 @@ class Kernel:
         """Call the compiled function; the first call with new types compiles it or loads it."""
         try:
             return self._entry(*args)
-        except TypeError:  # raised before the kernel starts: its arguments fit no signature loaded so far
-            if not self._pending or not self._load_for(args):
-                raise
+        except (
+            TypeError
+        ) as error:  # raised before the kernel starts: its arguments fit no signature loaded yet
+            refused = error
+        if not self._load_for(args):
+            raise refused
         return self._entry(*args)
 
     def __reduce__(self) -> str:
@@ -121,35 +124,33 @@ class Kernel:
         raise TypeError(f"{self.function.__name__} takes {' or '.join(self.signatures)}")
 
     def _load_for(self, args: tuple[Any, ...]) -> bool:
-        """Load the first pending signature that takes these arguments; False when none does."""
+        """Load the first signature that takes these arguments; False when none does."""
         numba = _numba()
         with _LOCK:
             if numba.config.DISABLE_JIT:
-                self._entry, self._pending = self.function, ()
-                return True
-            if not self._pending:  # another thread has just loaded the last one
+                self._entry = self.function
                 return True
             given = [numba.typeof(a) for a in args]
-            for signature in self._pending:
+            for signature in self.signatures:
                 if _fits(signature, given):
                     self._load(signature)
                     return True
             return False
 
     def _load(self, signature: str) -> None:
-        first = self._pending == self.signatures
-        entry = self._dispatcher(cache=True) if first else self._entry
+        if signature in self._loaded:  # by another thread, a moment ago
+            return
         try:
+            entry = self._entry if self._loaded else self._dispatcher(cache=True)
             _compile(entry, signature)
         except Exception:
-            # A damaged cache file or a full disk ends here, and so does a mistake in the kernel, which the
-            # second attempt raises again.
-            loaded = [s for s in self.signatures if s not in self._pending]
+            # Source that Numba cannot find, a damaged cache file and a full disk end here, and so does a
+            # mistake in the kernel, which the attempt without the cache raises again.
             entry = self._dispatcher(cache=False)
-            for each in [*loaded, signature]:
+            for each in (*self._loaded, signature):
                 _compile(entry, each)
         self._entry = entry
-        self._pending = tuple(s for s in self._pending if s != signature)
+        self._loaded = (*self._loaded, signature)
 
     def _dispatcher(self, cache: bool) -> Any:
         numba = _numba()
@@ -245,7 +246,7 @@ def _product_error() -> Any:
         return _jit(_dekker)
 
     @intrinsic
-    def fused(_: Any, a: Any, b: Any, product: Any) -> Any:
+    def fused(_: Any, a: Any, b: Any, product: Any) -> Any:  # noqa: ARG001
         def emit(_: Any, builder: Any, __: Any, args: Any) -> Any:
             x, y, p = args
             return builder.fma(x, y, builder.fneg(p))
