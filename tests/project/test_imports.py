@@ -1,0 +1,69 @@
+"""The laws of the source tree that a reader of one file relies on."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import torchlinear
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(torchlinear.__file__).parent
+TREES = {
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+# The solvers that visit rows one by one or in small batches, and hand them to kernels.
+ROW_SOLVERS = ("solvers/descent", "solvers/coordinate", "solvers/saga")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The full names of the modules that a file imports, at the top or inside functions."""
+    nodes = list(ast.walk(tree))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def importers(package: str) -> set[str]:
+    """The files that import a package or anything inside it."""
+    return {
+        path
+        for path, tree in TREES.items()
+        if any(name == package or name.startswith(f"{package}.") for name in imported(tree))
+    }
+
+
+def test_imports_go_one_way() -> None:
+    linter = shutil.which("lint-imports", path=Path(sys.executable).parent)
+    assert linter, "import-linter is not installed beside this Python"
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+def test_only_kernels_use_numba() -> None:
+    users = importers("numba") | importers("llvmlite")
+    assert users
+    assert all(path.startswith("kernels/") for path in users), users
+
+
+@pytest.mark.parametrize("package", ["pickle", "joblib", "marshal", "shelve", "dill", "cloudpickle"])
+def test_nothing_reads_files_that_can_run_code(package: str) -> None:
+    assert importers(package) == set()
+
+
+def test_only_named_solvers_ask_for_the_rows_themselves() -> None:
+    """`block.rows()` is the only way out of a Block; `design.rows(table)` makes them and is something else."""
+    users = {
+        path
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "rows"
+        and not ast.unparse(node.func.value).endswith("design")
+    }
+    assert users
+    assert all(path.startswith((*ROW_SOLVERS, "block.py")) for path in users), users
