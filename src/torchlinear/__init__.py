@@ -1,0 +1,1 @@
+"""torchlinear: linear models on PyTorch."""

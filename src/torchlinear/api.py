@@ -1,0 +1,344 @@
+"""`fit`: arguments in, `Fit` out. The work is done below: inputs, objective, solvers, loop, inference, report."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torchlinear.block import Rows
+from torchlinear.engines.local import Local
+from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning, RowsNeeded
+from torchlinear.inputs import as_features, is_tabular, prepare
+from torchlinear.loop import History, Limits, Outcome, Status, run
+from torchlinear.losses import REGISTRY as LOSSES
+from torchlinear.losses.base import Loss
+from torchlinear.model import LinearModel
+from torchlinear.objective import Objective
+from torchlinear.penalties import REGISTRY as PENALTIES
+from torchlinear.penalties.base import Penalty
+from torchlinear.solution import Solution
+from torchlinear.solvers import REGISTRY as SOLVERS
+from torchlinear.solvers.auto import choose
+from torchlinear.solvers.base import Solver, State
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from torchlinear.design import Design
+    from torchlinear.inference.intervals import Prediction
+    from torchlinear.inference.summary import Summary
+
+__all__ = ["Fit", "fit"]
+
+TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
+
+
+def fit(
+    data: Any,
+    target: Any = None,
+    *,
+    formula: str | None = None,
+    columns: Sequence[str] | None = None,
+    loss: str | Loss = "squared",
+    penalty: str | Penalty | None = None,
+    solver: str | Solver = "auto",
+    intercept: bool = True,
+    weights: Any = None,
+    weight_type: str = "precision",
+    missing: str = "error",
+    precision: str = "auto",
+    device: str | torch.device = "auto",
+    tol: float | None = None,
+    max_epochs: int | None = None,
+    time_limit: float | None = None,
+    callback: Callable[[State, History], None] | None = None,
+) -> Fit:
+    """Fit a linear model.
+
+    Parameters
+    ----------
+    data : tensor, array, frame, or path
+        Features X, shape (n, p) or (n,), with `target` y; or a pandas, polars or Arrow frame, or the path of a
+        CSV, Parquet or JSON file (globs too), with the name of its target column.
+    target : tensor, array, str or list of str
+        y, shape (n,) or (n, k); or the name of the target column (names, for several).
+    formula : str, optional
+        Wilkinson formula such as ``"price ~ area + C(city)"`` instead of `target`, for frames and files.
+        A formula is code: use only your own.
+    columns : sequence of str, optional
+        Feature columns of a frame or file; all but the target by default.
+    loss : str or Loss
+        ``"squared"``.
+    penalty : str, Penalty or None
+        None (the default), ``"l2"`` or ``tl.L2(alpha)``. The intercept is never penalised.
+    solver : str or Solver
+        ``"auto"`` (exact), ``"cholesky"``, ``"qr"``, or one of the descent family: ``"bgd"``, ``"sgd"``,
+        ``"mbgd"``, ``"adagrad"``, ``"adam"``, ..., or an object with its options, ``tl.Adam(lr=1e-3)``.
+    intercept : bool
+        Whether to fit an intercept.
+    weights : tensor, array or str, optional
+        Row weights, shape (n,), at least 0; or the name of their column.
+    weight_type : {"precision", "frequency"}
+        What weights mean: inverse variances up to a factor, or how many equal rows each row stands for.
+    missing : {"error", "drop", "mean"}
+        What becomes of rows of a frame or file with missing values.
+    precision : {"auto", "extended", "double"}
+        Sums in double-double when that is cheap, always, or never.
+    device : str or torch.device
+        ``"auto"`` leaves tensors where they are.
+    tol : float, optional
+        Certificate at which an iterative solver stops, 1e-8 by default.
+    max_epochs : int, optional
+        Passes over the rows at most, 1,000 by default for iterative solvers.
+    time_limit : float, optional
+        Seconds at most.
+    callback : callable, optional
+        Called with the solver's state and the history after every step.
+
+    Returns
+    -------
+    Fit
+        The fitted model.
+
+    Raises
+    ------
+    InvalidInput
+        When an argument is not what is expected.
+    DataError
+        When the rows cannot be fitted as they are.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.tensor([0.0, 1.0, 2.0])
+    >>> fit = tl.fit(x, 3 * x + 0.8)
+    >>> fit.equation
+    'y = 3 x + 0.8'
+    """
+    _one_of("weight_type", weight_type, ("precision", "frequency"))
+    _one_of("precision", precision, ("auto", "extended", "double"))
+    _one_of("missing", missing, ("error", "drop", "mean"))
+    prepared = prepare(
+        data,
+        target,
+        formula=formula,
+        columns=columns,
+        weights=weights,
+        missing=missing,
+        intercept=intercept,
+        device=device,
+    )
+    rows, design = prepared.rows, prepared.design
+    objective = Objective(
+        _member(LOSSES, loss, Loss),
+        None if penalty is None else _member(PENALTIES, penalty, Penalty),
+        Local().load(rows),
+        intercept=intercept if design is None else design.intercept,
+        precision=precision,
+    )
+    solution = solve(
+        objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
+        weight_type=weight_type if prepared.weighted else None,
+    )  # fmt: skip
+    _warn(solution)
+    like = data if isinstance(data, Tensor) else None
+    return Fit(solution, design=design, rows=rows, like=like)
+
+
+def solve(
+    objective: Objective,
+    solver: str | Solver = "auto",
+    *,
+    tol: float | None = None,
+    max_epochs: int | None = None,
+    time_limit: float | None = None,
+    callback: Callable[[State, History], None] | None = None,
+    weight_type: str | None = None,
+) -> Solution:
+    """Minimise `objective`: choose the solver, run the loop, keep the record. `fit` and the estimators call it."""
+    if solver == "auto":
+        choice = choose(objective)
+        chosen, why = choice.solver, choice.reason
+    else:
+        chosen = _member(SOLVERS, solver, Solver)
+        why = chosen.describe(objective)
+    refusal = chosen.refusal(objective)
+    if refusal is not None:
+        raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
+    tolerance = TOLERANCE if tol is None else tol
+    outcome = run(
+        objective,
+        chosen,
+        torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64),
+        stop=lambda state: objective.certificate(state.coef) <= tolerance,
+        limits=Limits(chosen.epochs if max_epochs is None else max_epochs, time_limit),
+        report=callback,
+    )
+    if outcome.status is Status.INTERRUPTED and outcome.state.epoch == 0:
+        raise KeyboardInterrupt
+    return _record(objective, outcome, why, weight_type)
+
+
+def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
+    coef = outcome.state.coef.detach().cpu().double()
+    return Solution(
+        coef=coef,
+        names=objective.rows.names,
+        targets=objective.rows.targets,
+        intercept=objective.intercept,
+        loss=objective.loss.name,
+        penalty="none" if objective.penalty is None else repr(objective.penalty),
+        solver=why,
+        status=outcome.status,
+        history=outcome.history,
+        certificate=objective.certificate(coef),
+        seconds=outcome.seconds,
+        weight_type=weight_type,
+        evidence=objective.evidence_at(coef),
+    )
+
+
+def _warn(solution: Solution) -> None:
+    if solution.dropped:
+        warnings.warn(
+            f"dropped {', '.join(solution.dropped)}: constant, or a linear combination of the columns before it; "
+            "coefficient 0, no standard error. Predictions are not affected.",
+            RankWarning,
+            stacklevel=3,
+        )
+    if solution.status in (Status.DIVERGED, Status.INACCURATE):
+        warnings.warn(f"fit {solution.status.value}", ConvergenceWarning, stacklevel=3)
+
+
+def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidInput(f"{argument}={value!r} is not known. Known: {', '.join(known)}.")
+
+
+def _member(registry: Any, given: Any, kind: type) -> Any:
+    """An object of the registry: itself, or by name with its defaults."""
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, str):
+        raise InvalidInput(
+            f"{registry.kind}= takes one of {', '.join(registry.entries)} or a {kind.__name__} object, "
+            f"got {type(given).__name__}."
+        )
+    made = registry.load(given)
+    return made()
+
+
+class Fit:
+    """A fitted linear model.
+
+    Attributes
+    ----------
+    solution : Solution
+        The record that everything else is computed from.
+    design : Design or None
+        How columns became numbers; None for a fit on tensors or arrays.
+    module : nn.Module
+        The model as a plain module in the user's units; for `tl.train`, the very module given.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
+    >>> fit = tl.fit(x, x @ torch.tensor([1.0, 2.0]) + 3)
+    >>> fit.names, fit.coef.round(decimals=6).tolist()
+    (('x0', 'x1'), [1.0, 2.0])
+    """
+
+    def __init__(
+        self,
+        solution: Solution,
+        *,
+        design: Design | None = None,
+        rows: Rows | None = None,
+        module: nn.Module | None = None,
+        like: Tensor | None = None,
+    ) -> None:
+        self.solution, self.design, self._rows = solution, design, rows
+        self._like = None if like is None else torch.empty(0, dtype=like.dtype, device=like.device)
+        self.module = module or LinearModel(
+            solution.coef, dtype=like.dtype if like is not None and like.is_floating_point() else torch.float64
+        )
+
+    @property
+    def coef(self) -> Tensor:
+        """Coefficients, shape (p,), or (p, k) for several targets; float64, user's units."""
+        beta = self.solution.coef[:-1]
+        return beta[:, 0] if beta.shape[1] == 1 else beta
+
+    @property
+    def intercept(self) -> Tensor:
+        """Intercept, a scalar, or shape (k,) for several targets."""
+        last = self.solution.coef[-1]
+        return last[0] if last.shape[0] == 1 else last
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return self.solution.names
+
+    @property
+    def status(self) -> Status:
+        """How the fit ended; its value is the advice."""
+        return self.solution.status
+
+    @property
+    def history(self) -> History:
+        """Loss by epoch."""
+        return self.solution.history
+
+    @property
+    def certificate(self) -> float:
+        """Largest slope left in standardised units: 0 is the optimum."""
+        return self.solution.certificate
+
+    @property
+    def solver(self) -> str:
+        """The solver and why, one sentence."""
+        return self.solution.solver
+
+    @property
+    def equation(self) -> str:
+        """The fitted line in words, such as ``'y = 3 x + 0.8'``; one line for each target."""
+        from torchlinear.report.tables import equation
+
+        return equation(self.solution)
+
+    def predict(self, new: Any, *, interval: float | None = None) -> Any:
+        """Predictions for new rows.
+
+        Parameters
+        ----------
+        new : tensor, array, frame or path
+            Rows like those of the fit, without the target.
+        interval : float, optional
+            Level of a prediction interval, such as 0.95.
+
+        Returns
+        -------
+        Tensor or ndarray, shape (n,) or (n, k), or Prediction
+            A tensor for a tensor, else an array; NaN for a row that cannot be predicted. With `interval`
+            a record with `mean`, `low`, `high`.
+
+        Raises
+        ------
+        InvalidInput
+            When the columns are not those of the fit.
+        """
+        raise NotImplementedError
+
+    def summary(self, cov: str = "classical", *, level: float = 0.95) -> Summary:
+        """Coefficients with standard errors, t, p and intervals; prints as a table, `to_frame()` as a frame."""
+        from torchlinear.inference.summary import summarise
+
+        return summarise(self.solution, cov=cov, level=level)

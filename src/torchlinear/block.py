@@ -1,0 +1,189 @@
+"""Block: the one seam to the rows.
+
+Everything that a solver or a statistic needs of the rows is asked of a `Block`: predictions
+``X b``, pulls ``X' r``, second moments, the triangle of a QR. Whether X is row-major or the transpose of
+a (p, n) buffer, float32 or float64, on the CPU or a GPU, weighted or not, is decided here and nowhere
+else. Sums are float64 whatever the dtype of X.
+
+`Rows` is where blocks come from: a fixed number of shards, known from the data alone, each a sequence of
+blocks of fixed sizes in a fixed order. So results do not depend on how many threads add them up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear.kernels import moments as moment_kernels
+from torchlinear.kernels import triangle as triangle_kernels
+from torchlinear.kernels.words import Words
+from torchlinear.statistics import Moments, Triangle
+
+__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows"]
+
+SHARD_ROWS = 131_072  # rows of an in-memory shard: 20 float64 columns are 20 MB, 8 shards a million rows
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of numeric rows.
+
+    Attributes
+    ----------
+    X : Tensor, shape (n, p), float32 or float64
+        Features; row-major, or the transpose of a contiguous (p, n) buffer.
+    y : Tensor, shape (n, k), float32 or float64
+        Targets.
+    weight : Tensor, shape (n,), float64, optional
+        Row weights, at least 0.
+    low : Tensor, shape (n, p), float64, optional
+        Low words of double-double columns: the features are exactly ``X + low``.
+    """
+
+    X: Tensor
+    y: Tensor
+    weight: Tensor | None = None
+    low: Tensor | None = None
+
+    def predict(self, coef: Tensor) -> Tensor:
+        """Linear predictor ``X b + intercept``, shape (n, k), float64; `coef` is (p + 1, k)."""
+        coef = coef.to(self.X.device, torch.float64)
+        eta = self.X.double() @ coef[:-1] + coef[-1]
+        return eta if self.low is None else eta + self.low @ coef[:-1]
+
+    def pull(self, r: Tensor) -> Tensor:
+        """Gradient ``[X, 1]' r``, shape (p + 1, k), float64; `r` is (n, k)."""
+        r = r.double()
+        return torch.cat([self.X.double().T @ r, r.sum(dim=0, keepdim=True)])
+
+    def shift(self) -> Array:
+        """A point near the rows to take moments about, shape (p + k,): the first row with finite values."""
+        first = torch.cat([self.X[:1], self.y[:1].to(self.X.device, self.X.dtype)], dim=1)
+        return np.asarray(torch.nan_to_num(first[0].double()).cpu().numpy())
+
+    def moments(self, shift: Array, extended: bool = False) -> Moments:
+        """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
+        sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
+        return Moments.about(
+            shift,
+            sums.weight,
+            self.rows,
+            sums.total,
+            sums.cross,
+            n_features=self.X.shape[1],
+            low_words=extended,
+        )
+
+    def triangle(self, shift: Array, extended: bool = False) -> Triangle:
+        """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""
+        weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
+        return Triangle(self.X.shape[1], self.rows, weight, mean, R, extended)
+
+    @property
+    def rows(self) -> int:
+        """Rows with a weight above zero."""
+        return self.X.shape[0] if self.weight is None else int((self.weight > 0).sum())
+
+    def _arrays(self) -> tuple[Any, Any, Any, Any]:
+        return tuple(  # type: ignore[return-value]
+            None if t is None else t.detach().cpu().numpy() for t in (self.X, self.y, self.weight, self.low)
+        )
+
+
+class Rows(ABC):
+    """Where blocks come from.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the p features.
+    targets : tuple of str
+        Names of the k targets.
+    n_rows : int or None
+        Rows, when known before they are read.
+    """
+
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    n_rows: int | None = None
+
+    @abstractmethod
+    def shards(self) -> Sequence[Any]:
+        """Recipes of the shards; their number depends on the data alone."""
+
+    @abstractmethod
+    def blocks(self, shard: Any, start: int = 0) -> Iterator[Block]:
+        """Blocks of one shard in their fixed order, from block `start`. A block is used before the next
+        is asked for, so its buffers may be reused."""
+
+    @property
+    def n_features(self) -> int:
+        """p."""
+        return len(self.names)
+
+    @property
+    def n_outputs(self) -> int:
+        """k."""
+        return len(self.targets)
+
+
+class TensorRows(Rows):
+    """Rows that lie in memory as tensors.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n, p)
+        Features, float32 or float64.
+    y : Tensor, shape (n, k)
+        Targets.
+    weight : Tensor, shape (n,), optional
+        Row weights.
+    names, targets : sequences of str
+        Names of the features and the targets.
+    low : Tensor, shape (n, p), optional
+        Low words of double-double columns.
+    """
+
+    def __init__(
+        self,
+        X: Tensor,
+        y: Tensor,
+        weight: Tensor | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        targets: Sequence[str] | None = None,
+        low: Tensor | None = None,
+    ) -> None:
+        self.X, self.y, self.weight, self.low = X, y, weight, low
+        self.n_rows = X.shape[0]
+        self.names = tuple(names or default_names("x", X.shape[1]))
+        self.targets = tuple(targets or default_names("y", y.shape[1]))
+
+    def shards(self) -> Sequence[int]:
+        """First row of each shard."""
+        return range(0, max(self.X.shape[0], 1), SHARD_ROWS)
+
+    def blocks(self, shard: int, start: int = 0) -> Iterator[Block]:
+        """The shard as one block: views, no copy."""
+        if start == 0:
+            part = slice(shard, shard + SHARD_ROWS)
+            yield Block(
+                self.X[part],
+                self.y[part],
+                None if self.weight is None else self.weight[part],
+                None if self.low is None else self.low[part],
+            )
+
+
+def default_names(letter: str, count: int) -> tuple[str, ...]:
+    """``('x',)`` for one column, ``('x0', 'x1', ...)`` for more."""
+    return (letter,) if count == 1 else tuple(f"{letter}{j}" for j in range(count))

@@ -1,0 +1,107 @@
+"""The local engine: threads of this process, one shard each at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any, ClassVar, TypeVar
+
+import torch
+
+from torchlinear import interruption
+from torchlinear.block import Block, Rows
+from torchlinear.engines.base import Engine, Loaded, Summable, tree
+
+__all__ = ["Local"]
+
+T = TypeVar("T", bound=Summable)
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Engine):
+    """Adds blocks up in threads of this process.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Threads; the processors that this process may use by default. Results do not depend on it.
+    """
+
+    workers: int | None = None
+    name: ClassVar[str] = "local"
+
+    def load(self, rows: Rows) -> Loaded:
+        """Rows in memory stay where they are; streamed rows are read again at every sum."""
+        return _LocalRows(rows, self.workers or _processors())
+
+
+class _LocalRows(Loaded):
+    def __init__(self, rows: Rows, workers: int) -> None:
+        self.rows = rows
+        self._shards = list(rows.shards())
+        self._workers = min(workers, len(self._shards))
+
+    def sum(self, function: Callable[..., T], *args: Any) -> T:
+        def one(shard: Any) -> T:
+            return reduce(
+                lambda total, part: total + part,
+                (function(block, *args) for block in self._blocks(shard)),
+            )
+
+        if self._workers <= 1:
+            return tree([one(shard) for shard in self._shards])
+        with single_threaded_blas(), ThreadPoolExecutor(self._workers) as pool:
+            return tree(list(pool.map(one, self._shards)))
+
+    def first(self) -> Block | None:
+        """The first block with a row in it, or None when there is no row."""
+        blocks = (block for shard in self._shards for block in self._blocks(shard))
+        return next((block for block in blocks if block.X.shape[0]), None)
+
+    def _blocks(self, shard: Any) -> Iterator[Block]:
+        for block in self.rows.blocks(shard):
+            interruption.check()
+            yield block
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_lock = threading.RLock()
+_users = 0
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Threads belong to the engine alone: BLAS and torch get one each while any sum is under way."""
+    global _users, _outside
+    with _lock:
+        if _users == 0:
+            _outside = (torch.get_num_threads(), _blas().limit(limits=1))
+            torch.set_num_threads(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                threads, limiter = _outside
+                limiter.restore_original_limits()
+                torch.set_num_threads(threads)
+
+
+_outside: Any = None

@@ -1,0 +1,199 @@
+"""From a triangle to coefficients: solve, rank, condition, and the inverse that inference needs.
+
+Minimise ``sum w (y - X b - b0)^2 + sum_j ridge_j b_j^2``. With the triangle R of the centred [X, y]
+partitioned as ``[[Rxx, Rxy], [0, Ryy]]``:
+
+    Rxx b = Rxy,    b0 = mean_y - mean_x' b,    rss = the squares of Ryy's columns.
+
+Columns of Rxx are equilibrated first (scaled to norm 1), so that nothing depends on the user's units.
+A column is dependent when what remains of it after the columns before it is within rounding:
+
+    remaining_j <= max(n, p) eps norm_j + 4 eps sqrt(W) |mean_j|
+
+(the second term is the rounding of a column far from zero). Dependent columns are dropped (coefficient
+0, inverse NaN), the later ones first to go, as R's `lm` does; or, with ``minimum_norm``, kept, with the
+solution of least Euclidean norm, as scikit-learn does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from torchlinear.kernels import triangle as triangle_kernels
+from torchlinear.kernels import words
+from torchlinear.kernels.words import Words
+from torchlinear.statistics import Triangle
+
+__all__ = ["LeastSquares", "solve"]
+
+Array = NDArray[np.float64]
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """A least-squares solution and what classical inference needs of it.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p + 1, k)
+        Coefficients in the user's units, the intercept last (0 without one).
+    rss, tss : ndarray, shape (k,)
+        Weighted residual sum of squares; total sum of squares (about the mean if there is an intercept).
+    inverse : ndarray, shape (p + 1, p + 1)
+        ``([X, 1]' W [X, 1] + diag(ridge))^-1``; NaN in the rows and columns of dropped features.
+    dependent : ndarray of bool, shape (p,)
+        Features that were found to depend on those before them.
+    condition : float
+        Estimated condition number of the centred, equilibrated features.
+    rows : int
+        Rows with a weight above zero.
+    weight : float
+        Sum of the weights.
+    mean : ndarray, shape (p + k,)
+        Weighted means of the features and the targets.
+    """
+
+    coef: Array
+    rss: Array
+    tss: Array
+    inverse: Array
+    dependent: NDArray[np.bool_]
+    condition: float
+    rows: int
+    weight: float
+    mean: Array
+
+    @property
+    def rank(self) -> int:
+        """Independent features."""
+        return int((~self.dependent).sum())
+
+
+def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, minimum_norm: bool = False) -> LeastSquares:
+    """Least squares from the triangle of the rows.
+
+    Parameters
+    ----------
+    triangle : Triangle
+        Of the centred rows; `Triangle.uncentred` for a fit without intercept.
+    ridge : ndarray, shape (p,)
+        What a penalty adds to the diagonal of the cross products.
+    intercept : bool
+        Whether the means stand for a free intercept.
+    minimum_norm : bool
+        Keep dependent columns and take the solution of least norm, instead of dropping the later ones.
+
+    Returns
+    -------
+    LeastSquares
+        The solution, and what classical inference needs.
+    """
+    p, extended = triangle.n_features, triangle.low_words
+    penalised = triangle.with_ridge(ridge) if ridge.any() else triangle
+    norms = np.sqrt(np.square(penalised.R.high[:, :p]).sum(axis=0))
+    scale = np.exp2(np.round(np.log2(np.where(norms > 0, norms, 1.0))))  # powers of 2: scaling is exact
+    equilibrated = _columns_over(penalised.R, scale)
+    R, dependent = _reveal(equilibrated, p, _tolerance(triangle, norms) / scale, extended)
+    kept = np.flatnonzero(~dependent)
+    upper, right = words.take(R, slice(len(kept)), kept), words.take(R, slice(len(kept)), slice(p, None))
+    if dependent.any() and minimum_norm:
+        beta = words.of(_minimum_norm(penalised, len(kept)))
+    else:
+        beta = _rows_over(_solve_upper(upper, right, extended), kept, scale)
+    mean_x, mean_y = words.take(triangle.mean, slice(p)), words.take(triangle.mean, slice(p, None))
+    offset = words.subtract(mean_y, words.multiply_matrices(words.row(mean_x), beta)).high[0]
+    root = _solve_upper(upper, words.of(np.eye(len(kept))), extended)
+    residual = words.subtract(
+        words.take(triangle.R, slice(p), slice(p, None)),
+        words.multiply_matrices(words.take(triangle.R, slice(p), slice(p)), beta),
+    ).high
+    return LeastSquares(
+        coef=np.vstack([beta.high, offset if intercept else np.zeros_like(offset)]),
+        rss=np.square(residual).sum(axis=0) + np.square(triangle.R.high[p:, p:]).sum(axis=0),
+        tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
+        inverse=_inverse(root.high, scale, kept, mean_x.high, triangle.weight if intercept else None),
+        dependent=dependent,
+        condition=_condition(upper.high, root.high),
+        rows=triangle.rows,
+        weight=triangle.weight,
+        mean=triangle.mean.high,
+    )
+
+
+def _tolerance(triangle: Triangle, norms: Array) -> Array:
+    """Remaining norm at which a column counts as dependent, shape (p,)."""
+    far = np.sqrt(triangle.weight) * np.abs(triangle.mean.high[: triangle.n_features])
+    return np.asarray(EPS * (max(triangle.rows, triangle.n_features) * norms + 4.0 * far))
+
+
+def _reveal(R: Words, p: int, tolerance: Array, extended: bool) -> tuple[Words, NDArray[np.bool_]]:
+    """R with dependent columns passed over (their rows serve the columns after them), and which those are."""
+    dependent = np.abs(np.diagonal(R.high)[:p]) <= tolerance
+    if not dependent.any():
+        return R, dependent
+    if extended:
+        return triangle_kernels.reveal(R, tolerance)
+    dependent[:] = False
+    A, r = R.high.copy(), 0
+    for j in range(p):
+        norm = float(np.linalg.norm(A[r : j + 1, j]))
+        dependent[j] = norm <= tolerance[j]
+        if not dependent[j]:
+            v = A[r : j + 1, j].copy()
+            v[0] += np.copysign(norm, v[0])
+            A[r : j + 1, j:] -= np.outer(v, (2.0 / (v @ v)) * (v @ A[r : j + 1, j:]))
+            r += 1
+    return words.of(A), dependent
+
+
+def _solve_upper(R: Words, B: Words, extended: bool) -> Words:
+    if extended:
+        return triangle_kernels.solve_upper(R, B)
+    return words.of(solve_triangular(R.high, B.high, check_finite=False) if B.high.size else B.high)
+
+
+def _columns_over(R: Words, scale: Array) -> Words:
+    p = len(scale)
+    factor = np.append(1.0 / scale, np.ones(R.high.shape[1] - p))
+    return Words(R.high * factor, R.low * factor)
+
+
+def _rows_over(solved: Words, kept: NDArray[np.int_], scale: Array) -> Words:
+    """Coefficients of all columns in the user's units, 0 for those that are not kept."""
+    beta = words.of(np.zeros((len(scale), solved.high.shape[1])))
+    beta.high[kept] = solved.high / scale[kept, None]
+    beta.low[kept] = solved.low / scale[kept, None]
+    return beta
+
+
+def _minimum_norm(triangle: Triangle, rank: int) -> Array:
+    """Solution of least Euclidean norm (in the user's units) among those of least squares."""
+    p = triangle.n_features
+    left, values, right = np.linalg.svd(triangle.R.high[:, :p], full_matrices=False)
+    projected = left[:, :rank].T @ triangle.R.high[:, p:]
+    return np.asarray(right[:rank].T @ (projected / values[:rank, None]))
+
+
+def _inverse(root: Array, scale: Array, kept: NDArray[np.int_], mean: Array, weight: float | None) -> Array:
+    """Inverse of the cross products of [X, 1], shape (p + 1, p + 1), from the inverse of the triangle."""
+    p = len(scale)
+    scaled = root / scale[kept, None]
+    inverse = np.full((p + 1, p + 1), np.nan)
+    inverse[np.ix_(kept, kept)] = scaled @ scaled.T
+    pulled = mean[kept] @ scaled
+    inverse[p, kept] = inverse[kept, p] = -(scaled @ pulled)
+    inverse[p, p] = pulled @ pulled + 1.0 / weight if weight is not None else 0.0
+    return inverse
+
+
+def _condition(R: Array, inverse: Array) -> float:
+    """Condition number of an upper triangle in the 1-norm, at most sqrt(p) from that in the 2-norm."""
+    if R.size == 0:
+        return 1.0
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(R, 1) * np.linalg.norm(inverse, 1))

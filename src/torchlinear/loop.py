@@ -1,0 +1,205 @@
+"""The only loop there is: ask a solver for steps until something says enough.
+
+`run` owns limits, history, interruption and failure. `tl.fit` hands it an `Objective` and a certificate to
+stop at, `tl.train` a module with its loss and optimiser and no such thing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchlinear import interruption
+from torchlinear.solvers.base import Budget, Solver, State
+
+__all__ = ["History", "Limits", "Outcome", "Status", "run"]
+
+STEP_SECONDS = 0.1
+
+
+class Status(Enum):
+    """How a fit ended; the value is the advice."""
+
+    CONVERGED = "converged: the certificate is below the tolerance."
+    BUDGET_USED = "budget used: all epochs were run; more of them, or a larger step, come closer to the optimum."
+    TIME_LIMIT = "time limit reached: raise time_limit to come closer to the optimum."
+    DIVERGED = (
+        "diverged: the loss grew without bound, so the step is too large for the steepest direction; lower lr, "
+        "standardise the columns, or leave lr out and it is chosen from the curvature."
+    )
+    INACCURATE = (
+        "inaccurate: the solver ended with its certificate above the tolerance; try precision='extended' or "
+        "solver='qr'."
+    )
+    INTERRUPTED = "interrupted: stopped by Ctrl-C; the coefficients are those of the last finished step."
+
+    @property
+    def label(self) -> str:
+        """The status in a word or two, as summaries print it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When the loop ends at the latest.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the rows.
+    seconds : float, optional
+        Wall-clock seconds.
+    """
+
+    epochs: int
+    seconds: float | None = None
+
+
+class History:
+    """Loss by epoch: every epoch up to 100,000, then every second, every fourth, and so on.
+
+    Attributes
+    ----------
+    epoch : Tensor, shape (e,), int64
+        Epochs that are kept, from 0.
+    loss : Tensor, shape (e,), float64
+        Objective value of each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlinear.loop import History
+    >>> history = History(capacity=4)
+    >>> history.extend(torch.arange(10.0))
+    >>> history.epoch.tolist()
+    [0, 4, 8]
+    """
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self.capacity = capacity
+        self.stride = 1
+        self.seen = 0
+        self._parts: list[Tensor] = []
+
+    def extend(self, trace: Tensor) -> None:
+        """Add the losses of the next epochs, shape (e,)."""
+        first = -self.seen % self.stride
+        self.seen += trace.numel()
+        self._parts.append(trace[first :: self.stride].double().clone())
+        while sum(part.numel() for part in self._parts) > self.capacity:
+            self._parts = [torch.cat(self._parts)[::2].clone()]
+            self.stride *= 2
+
+    @property
+    def loss(self) -> Tensor:
+        """Objective values, shape (e,), float64."""
+        return torch.cat(self._parts) if self._parts else torch.empty(0, dtype=torch.float64)
+
+    @property
+    def epoch(self) -> Tensor:
+        """Epochs of `loss`, shape (e,), int64."""
+        return torch.arange(self.loss.numel()) * self.stride
+
+    def __len__(self) -> int:
+        return self.seen
+
+    def __repr__(self) -> str:
+        loss = self.loss
+        ends = f", loss {loss[0]:.6g} -> {loss[-1]:.6g}" if loss.numel() else ""
+        return f"History({self.seen} epochs{ends})"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a run ended.
+
+    Attributes
+    ----------
+    state : State
+        The solver's last state.
+    status : Status
+        How it ended.
+    history : History
+        Loss by epoch.
+    seconds : float
+        Wall-clock seconds that it took.
+    """
+
+    state: State
+    status: Status
+    history: History
+    seconds: float
+
+
+def run(
+    problem: Any,
+    solver: Solver,
+    coef: Tensor,
+    *,
+    stop: Callable[[State], bool],
+    limits: Limits,
+    report: Callable[[State, History], None] | None = None,
+) -> Outcome:
+    """Step `solver` on `problem` from `coef` until it stops, fails or uses up its limits.
+
+    Parameters
+    ----------
+    problem : Objective or ModuleProblem
+        What the solver's `init` and `step` take.
+    solver : Solver
+        The algorithm.
+    coef : Tensor, shape (p + 1, k)
+        Where to start.
+    stop : callable
+        Whether a state is good enough; asked after every step.
+    limits : Limits
+        The most epochs and seconds.
+    report : callable, optional
+        Called with the state and the history after every step.
+
+    Returns
+    -------
+    Outcome
+        Never raises for numerical failure: that is its `status`.
+    """
+    began = time.perf_counter()
+    history = History()
+    state = State(coef)
+    with interruption.watching():
+        try:
+            state = solver.init(problem, coef)
+            while (status := _ended(state, stop, limits, began)) is None:
+                state = solver.step(problem, state, _budget(state, limits, began))
+                history.extend(state.trace)
+                if report is not None:
+                    report(state, history)
+        except interruption.Interrupted:
+            status = Status.INTERRUPTED
+    return Outcome(state, status, history, time.perf_counter() - began)
+
+
+def _ended(state: State, stop: Callable[[State], bool], limits: Limits, began: float) -> Status | None:
+    if not bool(torch.isfinite(state.coef).all()) or not bool(torch.isfinite(state.trace[-1:]).all()):
+        return Status.DIVERGED
+    if (state.epoch or state.done) and stop(state):
+        return Status.CONVERGED
+    if state.done:
+        return Status.INACCURATE
+    if state.epoch >= limits.epochs:
+        return Status.BUDGET_USED
+    if interruption.requested():
+        return Status.INTERRUPTED
+    if limits.seconds is not None and time.perf_counter() - began >= limits.seconds:
+        return Status.TIME_LIMIT
+    return None
+
+
+def _budget(state: State, limits: Limits, began: float) -> Budget:
+    left = STEP_SECONDS if limits.seconds is None else limits.seconds - (time.perf_counter() - began)
+    return Budget(limits.epochs - state.epoch, max(min(STEP_SECONDS, left), 0.0))

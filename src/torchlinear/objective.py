@@ -1,0 +1,185 @@
+"""Objective = loss + penalty over rows, through an engine; and its certificate.
+
+    F(b) = (1 / W) sum_i w_i l(eta_i, y_i) + P(beta),     eta = X beta + b0,     W = sum_i w_i
+
+With a quadratic loss the rows are needed once. From the triangle R of the centred [X, y],
+
+    F(b) = (|Rxx beta - Rxy|^2 + |Ryy|^2) / W + |e|^2 + P(beta),     e = b0 - (mean_y - mean_x' beta),
+
+a sum of squares: nothing cancels, however close the fit. The slope by beta at the best intercept is
+``2 / W * Rxx' (Rxx beta - Rxy) + P'(beta)``.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear.block import Block, Rows
+from torchlinear.engines.base import Loaded
+from torchlinear.errors import DataError
+from torchlinear.leastsquares import LeastSquares, solve
+from torchlinear.losses.base import Loss
+from torchlinear.penalties.base import Penalty
+from torchlinear.statistics import Moments, Triangle
+
+__all__ = ["Objective"]
+
+Array = NDArray[np.float64]
+Sums = TypeVar("Sums", Moments, Triangle)
+
+EXTENDED_WORK = 2_000_000  # n p^2 up to which double-double sums cost about 3 ms
+EXTENDED_FEATURES = 150  # and p, for the triangle of p features costs p^3 in double-double
+
+
+class Objective:
+    """The function that a solver minimises.
+
+    Parameters
+    ----------
+    loss : Loss
+        What a row costs.
+    penalty : Penalty or None
+        What coefficients cost.
+    loaded : Loaded
+        The rows, ready to be summed over.
+    intercept : bool
+        Whether the last coefficient is free; otherwise it stays 0.
+    precision : {"auto", "extended", "double"}
+        Whether sums carry double-double words: when that is cheap, always, or never.
+    minimum_norm : bool
+        What becomes of columns that depend on others: kept, with the solution of least norm, or dropped.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        penalty: Penalty | None,
+        loaded: Loaded,
+        *,
+        intercept: bool = True,
+        precision: str = "auto",
+        minimum_norm: bool = False,
+    ) -> None:
+        self.loss, self.penalty, self.loaded = loss, penalty, loaded
+        self.intercept, self.minimum_norm = intercept, minimum_norm
+        self.extended = precision == "extended" or (precision == "auto" and _cheap(loaded.rows))
+        self._solved: dict[str, LeastSquares] = {}
+
+    @property
+    def rows(self) -> Rows:
+        """The rows that the objective sums over."""
+        return self.loaded.rows
+
+    @property
+    def n_features(self) -> int:
+        """p."""
+        return self.rows.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """k."""
+        return self.rows.n_outputs
+
+    @cached_property
+    def shift(self) -> Array:
+        """A point near the rows about which they are summed, shape (p + k,)."""
+        first = self.loaded.first()
+        if first is None:
+            raise DataError("there are no rows to fit.")
+        return first.shift()
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Second moments of all rows; one pass, kept."""
+        return _checked(self.loaded.sum(Block.moments, self.shift, self.extended))
+
+    @cached_property
+    def triangle(self) -> Triangle:
+        """Triangle of all rows by TSQR; one pass, kept."""
+        return _checked(self.loaded.sum(Block.triangle, self.shift, self.extended))
+
+    @cached_property
+    def factor(self) -> Triangle:
+        """The triangle at hand: of TSQR if that was asked for, else the Cholesky factor of the moments."""
+        triangle = self.triangle if "qr" in self._solved else Triangle.of(self.moments)
+        return triangle if self.intercept else triangle.uncentred()
+
+    def least_squares(self, by: str) -> LeastSquares:
+        """The optimum of a quadratic loss, ``by`` "cholesky" of the moments or "qr" of the rows; kept."""
+        if by not in self._solved:
+            triangle = self.triangle if by == "qr" else Triangle.of(self.moments)
+            self._solved[by] = solve(
+                triangle if self.intercept else triangle.uncentred(),
+                self.ridge(triangle.weight),
+                intercept=self.intercept,
+                minimum_norm=self.minimum_norm,
+            )
+            self.__dict__.pop("factor", None)
+        return self._solved[by]
+
+    @property
+    def evidence(self) -> LeastSquares:
+        """The best exact solution at hand, from which classical inference takes its inverse."""
+        return self._solved["qr"] if "qr" in self._solved else self.least_squares("cholesky")
+
+    def ridge(self, weight: float) -> Array:
+        """What the penalty adds to the diagonal of the features' cross products, shape (p,)."""
+        if self.penalty is None:
+            return np.zeros(self.n_features)
+        origin = torch.zeros(self.n_features, 1, dtype=torch.float64)
+        return np.asarray(self.penalty.curvature(origin)[:, 0].numpy() * (weight / 2.0))
+
+    def value(self, coef: Tensor) -> float:
+        """F at `coef`, shape (p + 1, k)."""
+        beta, residual, offset = self._residual(coef)
+        p, triangle = self.n_features, self.factor
+        squares = np.square(residual).sum() + np.square(triangle.R.high[p:, p:]).sum()
+        loss = float(squares / triangle.weight + np.square(offset).sum())
+        return loss if self.penalty is None else loss + float(self.penalty.value(torch.from_numpy(beta)))
+
+    def certificate(self, coef: Tensor) -> float:
+        """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the origin.
+
+        For a feature of norm s_j and a target of norm t (both about their means) it is
+        ``|sum of residuals times feature j, less the penalty's pull| / (s_j t)``.
+        """
+        beta, residual, offset = self._residual(coef)
+        p, triangle = self.n_features, self.factor
+        Rxx = triangle.R.high[:p, :p]
+        slope = Rxx.T @ residual + self.ridge(triangle.weight)[:, None] * beta
+        norms = np.sqrt(np.square(Rxx).sum(axis=0))
+        target = np.sqrt(np.square(triangle.R.high[:, p:]).sum(axis=0))
+        floor = np.finfo(np.float64).eps * np.sqrt(triangle.weight) * (np.abs(triangle.mean.high[p:]) + 1e-300)
+        scale = np.maximum(target, floor)
+        relative = np.abs(slope) / (np.where(norms > 0, norms, 1.0)[:, None] * scale)
+        missed = np.abs(offset) * np.sqrt(triangle.weight) / scale if self.intercept else np.zeros(1)
+        return float(max(relative.max(initial=0.0), missed.max(initial=0.0)))
+
+    def _residual(self, coef: Tensor) -> tuple[Array, Array, Array]:
+        """``beta``, ``Rxx beta - Rxy`` and what the intercept misses."""
+        at = np.asarray(coef.detach().cpu().double().numpy())
+        p, triangle = self.n_features, self.factor
+        beta, mean = at[:-1], triangle.mean.high
+        residual = triangle.R.high[:p, :p] @ beta - triangle.R.high[:p, p:]
+        return beta, residual, at[-1] - (mean[p:] - mean[:p] @ beta)
+
+
+def _checked(sums: Sums) -> Sums:
+    if not sums.finite:
+        raise DataError(
+            "the rows hold values that are not finite (NaN or inf); drop those rows or fill them in first."
+        )
+    if not sums.weight > 0:
+        raise DataError("the weights sum to zero: give at least one row a weight above 0.")
+    return sums
+
+
+def _cheap(rows: Rows) -> bool:
+    n, p = rows.n_rows, rows.n_features
+    return n is not None and n * p * p <= EXTENDED_WORK and p <= EXTENDED_FEATURES

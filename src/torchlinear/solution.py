@@ -1,0 +1,68 @@
+"""Solution: the record of a finished fit, which inference, reports and files work from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from torchlinear.leastsquares import LeastSquares
+from torchlinear.loop import History, Status
+
+__all__ = ["Solution"]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Where a fit ended and what is known about it; it holds no rows.
+
+    Attributes
+    ----------
+    coef : Tensor, shape (p + 1, k), float64
+        Coefficients in the user's units, the intercept last (0 without one).
+    names : tuple of str
+        Names of the p features.
+    targets : tuple of str
+        Names of the k targets.
+    intercept : bool
+        Whether the intercept was fitted.
+    loss : str
+        Name of the loss.
+    penalty : str
+        The penalty as summaries print it; ``"none"`` without one.
+    solver : str
+        The solver and why, one sentence.
+    status : Status
+        How the fit ended.
+    history : History
+        Loss by epoch.
+    certificate : float
+        Largest slope left at `coef` in standardised units; 0 is the optimum. NaN when nothing exact is known.
+    seconds : float
+        Wall-clock seconds of the fit.
+    weight_type : str or None
+        What the weights mean: "precision" or "frequency"; None without weights.
+    evidence : LeastSquares or None
+        What classical inference needs; None for losses and models that have none.
+    """
+
+    coef: Tensor
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    intercept: bool
+    loss: str
+    penalty: str
+    solver: str
+    status: Status
+    history: History
+    certificate: float
+    seconds: float
+    weight_type: str | None
+    evidence: LeastSquares | None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Features that were dropped because they depend on others."""
+        if self.evidence is None:
+            return ()
+        return tuple(name for name, out in zip(self.names, self.evidence.dependent) if out)

@@ -1,0 +1,43 @@
+"""Which solver suits an objective, and why: one sentence that users read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchlinear.solvers.base import Solver
+from torchlinear.solvers.cholesky import Cholesky
+from torchlinear.solvers.qr import QR
+
+if TYPE_CHECKING:
+    from torchlinear.objective import Objective
+
+__all__ = ["Choice", "choose"]
+
+# Normal equations lose 2 log10(condition) of the 16 (double-double: 32) digits: below these limits
+# at least 10 (double-double: 16) are left, and the residual sum of squares keeps 6.
+CONDITION_DOUBLE = 1e3
+CONDITION_EXTENDED = 1e7
+UNEXPLAINED = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solver and the reason for it."""
+
+    solver: Solver
+    reason: str
+
+
+def choose(objective: Objective) -> Choice:
+    """The exact solver that keeps the digits; it may look at the moments, which the fit then reuses."""
+    by_moments = objective.least_squares("cholesky")
+    words = "double-double" if objective.extended else "float64"
+    limit = CONDITION_EXTENDED if objective.extended else CONDITION_DOUBLE
+    if by_moments.dependent.any():
+        return Choice(QR(), f"qr ({words}): columns look dependent, which normal equations cannot judge")
+    if not by_moments.condition <= limit:
+        return Choice(QR(), f"qr ({words}): condition number {by_moments.condition:.2g}")
+    if not objective.extended and (by_moments.rss < UNEXPLAINED * by_moments.tss).any():
+        return Choice(QR(), f"qr ({words}): a nearly perfect fit, whose residuals would cancel")
+    return Choice(Cholesky(), f"cholesky ({words}): condition number {by_moments.condition:.2g}, one pass")

@@ -1,0 +1,168 @@
+"""Second moments of rows, and how they merge.
+
+For rows ``z = [x, y]`` (p features, then k targets) with weights w:
+
+    W = sum w,    mean = sum w z / W,    cross = sum w (z - mean)(z - mean)'
+
+Two sets of rows merge exactly (Chan, Golub, LeVeque 1979; "Updating formulae and a pairwise algorithm"):
+with d = mean_b - mean_a, cross = cross_a + cross_b + (W_a W_b / W) d d'. Every number may carry a low
+word, so that it is the unevaluated sum of two float64 (double-double); without, the low words are zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchlinear.kernels import triangle as triangle_kernels
+from torchlinear.kernels import words
+from torchlinear.kernels.words import Words
+
+__all__ = ["Moments", "Triangle"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Centred second moments of rows ``[x, y]``; ``a + b`` are the moments of both sets of rows.
+
+    Attributes
+    ----------
+    n_features : int
+        p; the first p of the q = p + k columns are features.
+    rows : int
+        Rows with a weight above zero.
+    weight : float
+        Sum of the weights.
+    mean : Words, shape (q,)
+        Weighted means.
+    cross : Words, shape (q, q)
+        Weighted cross products about the means.
+    low_words : bool
+        Whether the low words carry information (sums in double-double).
+    """
+
+    n_features: int
+    rows: int
+    weight: float
+    mean: Words
+    cross: Words
+    low_words: bool = False
+
+    @classmethod
+    def about(
+        cls, shift: Array, weight: float, rows: int, total: Words, cross: Words, n_features: int, low_words: bool
+    ) -> Moments:
+        """Moments from sums about `shift`: ``total = sum w (z - shift)``, ``cross`` likewise."""
+        if weight == 0.0 or not np.isfinite(cross.high).all():
+            return cls(n_features, rows, 0.0, words.of(shift), cross, low_words)
+        delta = words.divide(total, words.of(weight))
+        outer = words.multiply(words.column(total), words.row(delta))
+        return cls(
+            n_features,
+            rows,
+            weight,
+            words.add(words.of(shift), delta),
+            words.subtract(cross, outer),
+            low_words,
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        if not other.weight:
+            return self
+        if not self.weight:
+            return other
+        weight = self.weight + other.weight
+        delta = words.subtract(other.mean, self.mean)
+        share = words.divide(words.of(other.weight), words.of(weight))
+        step = words.multiply(delta, share)
+        outer = words.multiply(
+            words.column(words.multiply(step, words.of(self.weight))), words.row(delta)
+        )
+        return Moments(
+            self.n_features,
+            self.rows + other.rows,
+            weight,
+            words.add(self.mean, step),
+            words.add(words.add(self.cross, other.cross), outer),
+            self.low_words and other.low_words,
+        )
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is finite; NaN or inf in a row shows here."""
+        return bool(np.isfinite(self.cross.high).all())
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """Upper triangle R of a QR of centred, weighted rows ``sqrt(w) (z - mean)``, so ``R'R = cross``.
+
+    It says the same as `Moments` with half the condition number lost: what a QR keeps and normal
+    equations square away. ``a + b`` is the triangle of both sets of rows (TSQR; Demmel, Grigori,
+    Hoemmen, Langou 2012, with the row of Chan's update for the means).
+
+    Attributes
+    ----------
+    n_features, rows, weight, mean, low_words
+        As in `Moments`.
+    R : Words, shape (q, q)
+        Upper triangle.
+    """
+
+    n_features: int
+    rows: int
+    weight: float
+    mean: Words
+    R: Words
+    low_words: bool = False
+
+    @classmethod
+    def of(cls, moments: Moments) -> Triangle:
+        """Cholesky factor of the moments; a column that depends on those before it gets a zero row."""
+        R = triangle_kernels.cholesky(moments.cross, moments.low_words)
+        return cls(moments.n_features, moments.rows, moments.weight, moments.mean, R, moments.low_words)
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number is finite; NaN or inf in a row shows here."""
+        return bool(np.isfinite(self.R.high).all())
+
+    def __add__(self, other: Triangle) -> Triangle:
+        if not other.weight:
+            return self
+        if not self.weight:
+            return other
+        weight = self.weight + other.weight
+        delta = words.subtract(other.mean, self.mean)
+        share = words.divide(words.of(other.weight), words.of(weight))
+        root = words.square_root(words.multiply(share, words.of(self.weight)))
+        between = words.row(words.multiply(delta, root))
+        return Triangle(
+            self.n_features,
+            self.rows + other.rows,
+            weight,
+            words.add(self.mean, words.multiply(delta, share)),
+            self._qr(words.stack(self.R, other.R, between)),
+            self.low_words and other.low_words,
+        )
+
+    def uncentred(self) -> Triangle:
+        """The triangle of the rows about zero instead of their means: for fits without intercept."""
+        root = words.square_root(words.of(self.weight))
+        row = words.row(words.multiply(self.mean, root))
+        zero = words.of(np.zeros_like(self.mean.high))
+        return replace(self, mean=zero, R=self._qr(words.stack(self.R, row)))
+
+    def with_ridge(self, strength: Array) -> Triangle:
+        """The triangle with ``diag(strength)``, shape (p,), added to the cross products of the features."""
+        p, q = self.n_features, self.R.high.shape[0]
+        rows = np.zeros((p, q))
+        rows[np.arange(p), np.arange(p)] = np.sqrt(strength)
+        return replace(self, R=self._qr(words.stack(self.R, words.of(rows))))
+
+    def _qr(self, stacked: Words) -> Words:
+        return triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
