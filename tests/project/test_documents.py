@@ -1,9 +1,9 @@
 """The documents are true in both languages: same headings, same code, and the code prints what they say.
 
-In a document a ``python`` block is run, all of one document in one process and in order. A ``text`` block that
-follows with only empty lines between is what it prints, or, when it raises, ends in ``ErrorType: message``.
-A ``console`` block has commands after ``$`` and under each what it prints; those that start with ``torchlinear``
-or name a Python script are run. In what is printed, ``...`` stands for anything.
+In a document a ``python`` block is run, all of one document in one process and in order. A ``text`` block
+that follows with only empty lines between is what it prints, or, when it raises, ends in
+``ErrorType: message``. A ``console`` block has commands after ``$`` and under each what it prints; those that
+start with ``torchlinear`` or name a Python script are run. In what is printed, ``...`` stands for anything.
 """
 
 import doctest
@@ -26,10 +26,11 @@ PAIRS = [
 ]
 SECONDS = 240  # for all steps of one document
 
-# Runs the steps that come as JSON, [kind, code, line], and ends each with a line of its own: separator and status.
+# Runs the steps that come as JSON, [kind, code, line], and ends each with a separator and its status.
 END = re.compile("\x1e(0|1)\n")
 RUNNER = r"""
 import json, subprocess, sys
+from subprocess import DEVNULL, STDOUT
 namespace = {"__name__": "__main__"}
 for kind, code, line in json.load(sys.stdin):
     failed = False
@@ -37,7 +38,7 @@ for kind, code, line in json.load(sys.stdin):
         if kind == "python":
             exec(compile("\n" * line + code, sys.argv[1], "exec"), namespace)
         else:
-            failed = subprocess.run(code, shell=True, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+            failed = subprocess.run(code, shell=True, stderr=STDOUT, stdin=DEVNULL).returncode
     except Exception as error:
         failed = True
         print(f"{type(error).__name__}: {error}")
@@ -104,7 +105,7 @@ def steps(path: Path) -> list[Step]:
 
 
 def run(path: Path, folder: Path) -> list[tuple[str, bool]]:
-    """Run the steps of a document in a folder with a copy of `examples/`: what each printed, whether it failed."""
+    """Run the steps in a folder with a copy of `examples/`: what each printed, and whether it failed."""
     shutil.copytree(ROOT / "examples", folder / "examples")
     told = [(step.kind, step.code, step.line) for step in steps(path)]
     environment = os.environ | {

@@ -55,7 +55,7 @@ def test_nothing_reads_files_that_can_run_code(package: str) -> None:
 
 
 def test_only_named_solvers_ask_for_the_rows_themselves() -> None:
-    """`block.rows()` is the only way out of a Block; `design.rows(table)` makes them and is something else."""
+    """Of a block, `rows()` is the only way out; `design.rows(table)` makes them and is something else."""
     users = {
         path
         for path, tree in TREES.items()
