@@ -101,7 +101,7 @@ def test_small_batches_never_rest_and_all_rows_do(points, line):
         optimizer = optim.SGD(model.parameters(), lr=0.1)
         train = {"criterion": nn.MSELoss(), "optimizer": optimizer, "batch_size": batch_size}
         train["generator"] = torch.Generator().manual_seed(7)
-        tl.train(model, x, y, epochs=1000, **train)
+        tl.train(model, x, y, epochs=200, **train)
         settled = model.linear.weight.item()
         tl.train(model, x, y, epochs=1, **train)
         steps[name] = abs(model.linear.weight.item() - settled)
