@@ -1,1 +1,81 @@
-"""torchlinear: linear models on PyTorch."""
+"""torchlinear: linear models on PyTorch.
+
+The exact optimum with a certificate and honest standard errors, or any of the classic optimisers, compiled;
+on tensors, frames and files; with an `nn.Module` out. Names load on first use, so that importing torchlinear
+does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from torchlinear.api import Fit, fit, load
+    from torchlinear.errors import (
+        ConvergenceWarning,
+        DataError,
+        InvalidInput,
+        MissingExtra,
+        ModelFileError,
+        RankWarning,
+        RowsNeeded,
+        TorchlinearError,
+        TorchlinearWarning,
+    )
+    from torchlinear.loop import Status
+    from torchlinear.penalties.l2 import L2
+    from torchlinear.solvers.cholesky import Cholesky
+    from torchlinear.solvers.qr import QR
+
+_WHERE = {
+    "fit": "api",
+    "Fit": "api",
+    "load": "api",
+    "L2": "penalties.l2",
+    "Cholesky": "solvers.cholesky",
+    "QR": "solvers.qr",
+    "Status": "loop",
+    "TorchlinearError": "errors",
+    "InvalidInput": "errors",
+    "DataError": "errors",
+    "ModelFileError": "errors",
+    "RowsNeeded": "errors",
+    "MissingExtra": "errors",
+    "TorchlinearWarning": "errors",
+    "RankWarning": "errors",
+    "ConvergenceWarning": "errors",
+}
+
+__all__ = [
+    "L2",
+    "QR",
+    "Cholesky",
+    "ConvergenceWarning",
+    "DataError",
+    "Fit",
+    "InvalidInput",
+    "MissingExtra",
+    "ModelFileError",
+    "RankWarning",
+    "RowsNeeded",
+    "Status",
+    "TorchlinearError",
+    "TorchlinearWarning",
+    "fit",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'torchlinear' has no attribute {name!r}")
+    value = getattr(import_module(f"torchlinear.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.block import Rows
+from torchlinear.block import Block, Rows, TensorRows, sample
 from torchlinear.engines.local import Local
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning, RowsNeeded
-from torchlinear.inputs import as_features, is_tabular, prepare
+from torchlinear.inputs import as_features, as_targets, is_tabular, prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.losses.base import Loss
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from torchlinear.inference.intervals import Prediction
     from torchlinear.inference.summary import Summary
 
-__all__ = ["Fit", "fit"]
+__all__ = ["Fit", "fit", "load", "solve"]
 
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
@@ -335,10 +334,157 @@ class Fit:
         InvalidInput
             When the columns are not those of the fit.
         """
-        raise NotImplementedError
+        if interval is not None:
+            from torchlinear.inference.intervals import prediction
+
+            return prediction(self.solution, self._features(new).double().cpu().numpy(), interval)
+        if is_tabular(new) and self.design is not None:
+            means = torch.cat(list(self.predict_blocks(new))).numpy()
+            return means[:, 0] if means.shape[1] == 1 else means
+        X = self._features(new)
+        eta = Block(X, X[:, :0]).predict(self.solution.coef).to(X.dtype)
+        eta = eta[:, 0] if eta.shape[1] == 1 else eta
+        return eta if isinstance(new, Tensor) else eta.numpy()
+
+    def predict_blocks(self, new: Any) -> Iterator[Tensor]:
+        """Predictions for the rows of a frame or file, block by block, each (n, k): any size, in order."""
+        if self.design is None:
+            raise InvalidInput("this model was fitted on arrays without column names; predict takes an array.")
+        from torchlinear.sources import as_table
+
+        rows = self.design.rows(as_table(new), target=False)
+        for shard in rows.shards():
+            for block in rows.blocks(shard):
+                yield block.predict(self.solution.coef)
+
+    def _features(self, new: Any) -> Tensor:
+        """Features of new rows, shape (n, p)."""
+        if self.design is not None:
+            if not is_tabular(new):
+                raise InvalidInput(
+                    f"predict takes a frame or a file with the columns {', '.join(self.design.columns)}, "
+                    f"got a {type(new).__name__}."
+                )
+            from torchlinear.sources import as_table
+
+            rows = self.design.rows(as_table(new), target=False)
+            parts = [block.X.clone() for shard in rows.shards() for block in rows.blocks(shard)]
+            return torch.cat(parts)
+        X = as_features(new, "new")
+        if X.shape[1] != len(self.names):
+            raise InvalidInput(
+                f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on {len(self.names)}: "
+                f"{', '.join(self.names)}."
+            )
+        return X
 
     def summary(self, cov: str = "classical", *, level: float = 0.95) -> Summary:
-        """Coefficients with standard errors, t, p and intervals; prints as a table, `to_frame()` as a frame."""
+        """Coefficients with standard errors, t, p and intervals.
+
+        Parameters
+        ----------
+        cov : str
+            Type of the covariance: ``"classical"``.
+        level : float
+            Level of the intervals.
+
+        Returns
+        -------
+        Summary
+            Prints as a table; ``to_frame()`` is a pandas frame.
+        """
         from torchlinear.inference.summary import summarise
 
         return summarise(self.solution, cov=cov, level=level)
+
+    def plot(self, ax: Axes | None = None, *, data: Any = None, target: Any = None) -> Axes:
+        """Points, line and band with the equation; predicted against observed for more than one feature.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure otherwise.
+        data, target
+            Rows to draw, as in `fit`, when the fit no longer holds its own.
+
+        Returns
+        -------
+        Axes
+            The axes drawn on.
+
+        Raises
+        ------
+        RowsNeeded
+            When the fit holds no rows and none are given.
+        """
+        from torchlinear.report.plots import plot
+
+        rows = self._rows if data is None else self._replayed(data, target)
+        if rows is None:
+            raise RowsNeeded(
+                "this fit holds no rows (it was loaded from a file); pass the rows to draw: plot(data=...)."
+            )
+        X, y, total = sample(rows)
+        return plot(self.solution, X, y, total=total, ax=ax)
+
+    def plot_loss(self, ax: Axes | None = None) -> Axes:
+        """Loss by epoch, on `ax` or in a new figure."""
+        from torchlinear.report.plots import plot_loss
+
+        return plot_loss(self.history, ax=ax)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to one ``.safetensors`` file; `torchlinear.load` reads it. It holds no rows.
+
+        The file is written beside `path` and moved into place, so that a failure leaves an old file as it was.
+        """
+        from torchlinear.storage import write
+
+        write(path, self.solution, self.design, self._like)
+
+    def _replayed(self, data: Any, target: Any) -> Rows:
+        if self.design is not None:
+            from torchlinear.sources import as_table
+
+            return self.design.rows(as_table(data))
+        X = self._features(data)
+        return TensorRows(X, as_targets(target, X.shape[0]), names=self.names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_rows": None}
+
+    def __repr__(self) -> str:
+        return f"Fit({self.solution.loss}, {len(self.names)} features, {self.status.label}: {self.equation})"
+
+
+def load(path: str | PathLike[str]) -> Fit:
+    """Read a model that `Fit.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.safetensors`` file. Nothing in it is executed.
+
+    Returns
+    -------
+    Fit
+        The fit without its rows.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, or not a torchlinear model.
+
+    Examples
+    --------
+    >>> import os, tempfile, torch, torchlinear as tl
+    >>> path = os.path.join(tempfile.mkdtemp(), "line.safetensors")
+    >>> x = torch.arange(5.0)
+    >>> tl.fit(x, 3 * x + 0.8).save(path)
+    >>> tl.load(path).equation
+    'y = 3 x + 0.8'
+    """
+    from torchlinear.storage import read
+
+    solution, design, like = read(path)
+    return Fit(solution, design=design, like=like)

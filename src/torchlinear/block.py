@@ -26,7 +26,7 @@ from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels.words import Words
 from torchlinear.statistics import Moments, Triangle
 
-__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows"]
+__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "sample"]
 
 SHARD_ROWS = 131_072  # rows of an in-memory shard: 20 float64 columns are 20 MB, 8 shards a million rows
 
@@ -187,3 +187,20 @@ class TensorRows(Rows):
 def default_names(letter: str, count: int) -> tuple[str, ...]:
     """``('x',)`` for one column, ``('x0', 'x1', ...)`` for more."""
     return (letter,) if count == 1 else tuple(f"{letter}{j}" for j in range(count))
+
+
+def sample(rows: Rows, most: int = 2_000) -> tuple[Array, Array, int]:
+    """Up to `most` evenly spaced rows as arrays X (m, p) and y (m, k), float64, and how many rows there are."""
+    total = rows.n_rows
+    if total is None:
+        total = sum(block.X.shape[0] for shard in rows.shards() for block in rows.blocks(shard))
+    wanted = np.unique(np.linspace(0, total - 1, min(most, total)).round().astype(np.int64))
+    X, y, first = [], [], 0
+    for shard in rows.shards():
+        for block in rows.blocks(shard):
+            count = block.X.shape[0]
+            here = torch.from_numpy(wanted[(wanted >= first) & (wanted < first + count)] - first)
+            X.append(block.X[here.to(block.X.device)].double().cpu().numpy())
+            y.append(block.y[here.to(block.y.device)].double().cpu().numpy())
+            first += count
+    return np.vstack(X), np.vstack(y), total

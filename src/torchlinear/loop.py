@@ -87,6 +87,15 @@ class History:
         self.seen = 0
         self._parts: list[Tensor] = []
 
+    @classmethod
+    def restored(cls, loss: Tensor, seen: int, stride: int) -> History:
+        """A history as it was when `loss`, `seen` and `stride` were read from it."""
+        if loss.ndim != 1 or loss.dtype != torch.float64 or stride < 1 or loss.numel() != -(-seen // stride):
+            raise ValueError(f"a history of {seen} epochs by {stride} does not have {tuple(loss.shape)} losses")
+        history = cls()
+        history.seen, history.stride, history._parts = seen, stride, [loss]
+        return history
+
     def extend(self, trace: Tensor) -> None:
         """Add the losses of the next epochs, shape (e,)."""
         first = -self.seen % self.stride

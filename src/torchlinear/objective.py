@@ -12,6 +12,7 @@ a sum of squares: nothing cancels, however close the fit. The slope by beta at t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -127,6 +128,15 @@ class Objective:
     def evidence(self) -> LeastSquares:
         """The best exact solution at hand, from which classical inference takes its inverse."""
         return self._solved["qr"] if "qr" in self._solved else self.least_squares("cholesky")
+
+    def evidence_at(self, coef: Tensor) -> LeastSquares:
+        """`evidence` with the residual sum of squares, shape (k,), at `coef` instead of at the optimum."""
+        at = np.asarray(coef.detach().cpu().double().numpy())
+        if np.array_equal(at, self.evidence.coef):
+            return self.evidence
+        p, (_, residual, offset) = self.n_features, self._residual(coef)
+        squares = np.square(residual).sum(axis=0) + np.square(self.factor.R.high[p:, p:]).sum(axis=0)
+        return replace(self.evidence, coef=at, rss=squares + self.factor.weight * np.square(offset))
 
     def ridge(self, weight: float) -> Array:
         """What the penalty adds to the diagonal of the features' cross products, shape (p,)."""

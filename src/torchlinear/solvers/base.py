@@ -70,6 +70,12 @@ class Solver(ABC):
     """One algorithm. Concrete solvers are frozen records of their hyper-parameters."""
 
     name: ClassVar[str]
+    epochs: int = 1
+    """Passes over the rows that a fit gives it when the user sets no limit."""
+
+    def describe(self, objective: Objective) -> str:
+        """The solver and how it was set up, one sentence that `fit.solver` shows."""
+        return f"{self.name}: asked for"
 
     @abstractmethod
     def refusal(self, objective: Objective) -> str | None:
