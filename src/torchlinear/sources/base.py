@@ -41,12 +41,20 @@ class Column:
         DuckDB's name of the type: ``"BIGINT"``, ``"VARCHAR"``.
     levels : tuple of str, optional
         Declared order of the categories, for sources that have one (a pandas Categorical, a polars Enum).
+    reference : str, optional
+        What SQL calls the column, where that is not its name.
     """
 
     name: str
     kind: Kind
     dtype: str
     levels: tuple[str, ...] | None = None
+    reference: str | None = None
+
+    @property
+    def identifier(self) -> str:
+        """The column in SQL, quoted."""
+        return '"' + (self.reference or self.name).replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class Table(ABC):
 
     @abstractmethod
     def relation(self, cursor: duckdb.DuckDBPyConnection, shard: Any = None) -> str:
-        """SQL for what follows ``FROM``: all rows, or those of one shard; registers on `cursor` what it names."""
+        """Give the SQL that follows ``FROM`` for all rows or a shard; register on `cursor` what it names."""
 
     @abstractmethod
     def shards(self) -> Sequence[Any]:
@@ -113,8 +121,8 @@ class Table(ABC):
     def n_rows(self) -> int | None:
         """Number of rows where that costs nothing to know, else None."""
 
-    def finish(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Called after the last batch of a complete read, with the cursor that read it."""
+    def finish(self, cursor: duckdb.DuckDBPyConnection) -> None:  # noqa: B027 - most have nothing to do
+        """Do what is left after the last batch of a complete read by `cursor`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,11 +142,12 @@ class Table(ABC):
                 return column
         known = ", ".join(self.names[:40]) + (", ..." if len(self.names) > 40 else "")
         raise InvalidInput(
-            f"{argument}: {self.source} has no column {name!r}{suggestion(name, self.names)}. Its columns: {known}."
+            f"{argument}: {self.source} has no column {name!r}{suggestion(name, self.names)}. "
+            f"Its columns: {known}."
         )
 
     def profile(self, columns: Sequence[str] | None = None, *, levels: bool = True) -> Profile:
-        """Count, missing values, range, mean and levels of `columns` (all by default), in one or two scans."""
+        """Count rows, missing values, ranges, means and levels of `columns` (all by default)."""
         from torchlinear.sources import query
 
         return query.profile(self, self.names if columns is None else columns, with_levels=levels)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from torchlinear.sources.base import LEVEL_LIMIT, Column, ColumnProfile, Kind, Profile, Table
 from torchlinear.sources.failures import translated
 
-__all__ = ["batches", "columns_of", "count", "levels", "literal", "open_cursor", "profile", "quote"]
+__all__ = ["batches", "columns_of", "count", "levels", "literal", "open_cursor", "profile"]
 
 BATCH_ROWS = 65_536
 
@@ -30,11 +30,6 @@ _NUMBERS = {
 }  # fmt: skip
 _TEXTS = {"VARCHAR", "ENUM", "UUID"}
 _DATES = {"DATE", "TIME", "INTERVAL"}
-
-
-def quote(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
@@ -99,39 +94,43 @@ def batches(
     chosen = [table.column(name) for name in dict.fromkeys(columns)]
     with open_cursor(table) as cursor:
         query = f"SELECT {_selection(chosen, levels)} FROM {table.relation(cursor, shard)}"
-        if complete and chosen:
+        if complete:
             query += " WHERE " + " AND ".join(_present(column, column.name in levels) for column in chosen)
         if start:
             query += f" OFFSET {int(start)}"
         with closing(cursor.sql(query).to_arrow_reader(BATCH_ROWS)) as reader:
-            yield from reader
+            for batch in reader:
+                yield pa.RecordBatch.from_arrays(batch.columns, [column.name for column in chosen])
         table.finish(cursor)
 
 
 def _selection(columns: Sequence[Column], levels: Mapping[str, Sequence[str]]) -> str:
-    if not columns:
-        return "NULL"
     return ", ".join(
-        f"{_category(c, levels[c.name]) if c.name in levels else _number(c)} AS {quote(c.name)}" for c in columns
+        f"{_category(c, levels[c.name]) if c.name in levels else _number(c)} AS v{j}"
+        for j, c in enumerate(columns)
     )
 
 
 def _number(column: Column) -> str:
     """A column as FLOAT or DOUBLE; the cast of a text fails with the text, of an all-NULL column does not."""
-    name = quote(column.name)
+    name = column.identifier
     if column.dtype in ("FLOAT", "DOUBLE"):
         return name
-    return f"CAST(CAST({name} AS TINYINT) AS DOUBLE)" if column.kind == "boolean" else f"CAST({name} AS DOUBLE)"
+    return (
+        f"CAST(CAST({name} AS TINYINT) AS DOUBLE)" if column.kind == "boolean" else f"CAST({name} AS DOUBLE)"
+    )
 
 
 def _text(column: Column) -> str:
     """A column as text; whole numbers read the same from every source: ``3``, never ``3.0``."""
-    name = quote(column.name)
+    name = column.identifier
     if column.kind != "number":
         return f"CAST({name} AS VARCHAR)"
     value = f"CAST({name} AS DOUBLE)"
     whole = f"{value} = trunc({value}) AND abs({value}) < 9e15"
-    return f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
+    return (
+        f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
+    )
 
 
 def _category(column: Column, levels: Sequence[str]) -> str:
@@ -139,8 +138,8 @@ def _category(column: Column, levels: Sequence[str]) -> str:
 
 
 def _present(column: Column, category: bool) -> str:
-    """True where a value is neither NULL nor NaN. (DuckDB calls NaN equal to NaN.)"""
-    name = quote(column.name)
+    """Say in SQL that a value is neither NULL nor NaN (which DuckDB calls equal to itself)."""
+    name = column.identifier
     if category and column.kind != "number":
         return f"{name} IS NOT NULL"
     return f"NOT coalesce(isnan({_number(column)}), true)"
@@ -161,7 +160,7 @@ def levels(table: Table, columns: Sequence[str]) -> dict[str, tuple[str, ...] | 
 
 
 def _distinct(table: Table, columns: Sequence[Column]) -> dict[str, set[str]]:
-    """Different texts of each column; when any column has more than `LEVEL_LIMIT`, at least one such is full."""
+    """Find the different texts of each column, all unless some column has more than `LEVEL_LIMIT`."""
     aliases = [f"v{j}" for j in range(len(columns))]
     selected = ", ".join(f"{_text(c)} AS {alias}" for c, alias in zip(columns, aliases))
     sets = ", ".join(f"({alias})" for alias in aliases)
@@ -170,7 +169,8 @@ def _distinct(table: Table, columns: Sequence[Column]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {c.name: set() for c in columns}
     with open_cursor(table) as cursor:
         rows = cursor.sql(
-            f"SELECT {groupings}, {', '.join(aliases)} FROM (SELECT {selected} FROM {table.relation(cursor)}) "
+            f"SELECT {groupings}, {', '.join(aliases)} "
+            f"FROM (SELECT {selected} FROM {table.relation(cursor)}) "
             f"GROUP BY GROUPING SETS ({sets}) LIMIT {limit}"
         ).fetchall()
     for row in rows:
@@ -200,14 +200,17 @@ def profile(table: Table, columns: Sequence[str], *, with_levels: bool) -> Profi
     parts = [values[j * width : (j + 1) * width] for j in range(len(chosen))]
     return Profile(
         int(rows),
-        {c.name: ColumnProfile(int(p[0]), int(p[1]), *p[2:], found.get(c.name)) for c, p in zip(chosen, parts)},
+        {
+            c.name: ColumnProfile(int(p[0]), int(p[1]), p[2], p[3], p[4], p[5], found.get(c.name))
+            for c, p in zip(chosen, parts)
+        },
     )
 
 
 def _facts(column: Column) -> list[str]:
     """Missing, infinite, minimum, maximum, mean, deviation; in SQL."""
     if column.kind not in ("number", "boolean"):
-        return [f"count(*) - count({quote(column.name)})", "0", "NULL", "NULL", "NULL", "NULL"]
+        return [f"count(*) - count({column.identifier})", "0", "NULL", "NULL", "NULL", "NULL"]
     x = f"CAST({_number(column)} AS DOUBLE)"
     finite = f"FILTER (WHERE isfinite({x}))"
     return [
