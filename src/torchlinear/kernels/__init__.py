@@ -53,8 +53,8 @@ def compiled(
         types first come.
     fastmath : set of str
         LLVM flags that the kernel's own arithmetic may use, such as `{"reassoc", "contract"}` so that sums
-        vectorise. Never `nnan` or `ninf`: NaN and infinity must reach the caller. Functions marked `inlined`
-        keep strict arithmetic whatever the flags of their caller.
+        vectorise. Never `nnan` or `ninf`: NaN and infinity must reach the caller. They do not reach into the
+        functions that the kernel calls: those marked `inlined` stay strict, kernels have their own.
 
     Returns
     -------
@@ -212,9 +212,9 @@ def _readable(signature: str) -> str:
 
 
 @functools.cache
-def _inner(function: Callable[..., Any]) -> Any:
+def _inner(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """Compile for use inside kernels."""
-    return _product_error() if function is product_error else _jit(function)
+    return _product_error() if function is product_error else _jit(function, fastmath=set(fastmath))
 
 
 def _jit(function: Callable[..., Any], **options: Any) -> Any:
@@ -223,8 +223,7 @@ def _jit(function: Callable[..., Any], **options: Any) -> Any:
     for name in function.__code__.co_names:
         value = scope.get(name)
         if isinstance(value, Kernel):
-            value = value.function
-            scope[name] = _inner(value)
+            scope[name] = _inner(value.function, frozenset(value.fastmath))
         elif isinstance(value, types.FunctionType) and (value in _inlined or value is product_error):
             scope[name] = _inner(value)
     code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
