@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ class Block:
     def moments(self, shift: Array, extended: bool = False) -> Moments:
         """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
         sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
-        return Moments.about(
+        moments = Moments.about(
             shift,
             sums.weight,
             self.rows,
@@ -82,16 +82,26 @@ class Block:
             n_features=self.X.shape[1],
             low_words=extended,
         )
+        return replace(moments, log_weight=self.log_weight)
 
     def triangle(self, shift: Array, extended: bool = False) -> Triangle:
         """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""
         weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
-        return Triangle(self.X.shape[1], self.rows, weight, mean, R, extended)
+        return Triangle(self.X.shape[1], self.rows, weight, mean, R, extended, self.log_weight)
+
+    def nonfinite(self) -> Tensor:
+        """How many values of each column of ``[X, y]`` are NaN or inf, shape (p + k,)."""
+        return torch.cat([(~torch.isfinite(part)).sum(dim=0).cpu() for part in (self.X, self.y)])
 
     @property
     def rows(self) -> int:
         """Rows with a weight above zero."""
         return self.X.shape[0] if self.weight is None else int((self.weight > 0).sum())
+
+    @property
+    def log_weight(self) -> float:
+        """Sum of the logarithms of the weights above zero."""
+        return 0.0 if self.weight is None else float(self.weight[self.weight > 0].log().sum())
 
     def _arrays(self) -> tuple[Any, Any, Any, Any]:
         return tuple(  # type: ignore[return-value]

@@ -56,6 +56,8 @@ class LeastSquares:
         Sum of the weights.
     mean : ndarray, shape (p + k,)
         Weighted means of the features and the targets.
+    log_weight : float
+        Sum of the logarithms of the weights above zero, which the log-likelihood needs.
     """
 
     coef: Array
@@ -67,6 +69,7 @@ class LeastSquares:
     rows: int
     weight: float
     mean: Array
+    log_weight: float = 0.0
 
     @property
     def rank(self) -> int:
@@ -122,6 +125,7 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, minimum_n
         rows=triangle.rows,
         weight=triangle.weight,
         mean=triangle.mean.high,
+        log_weight=triangle.log_weight,
     )
 
 

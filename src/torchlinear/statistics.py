@@ -43,6 +43,8 @@ class Moments:
         Weighted cross products about the means.
     low_words : bool
         Whether the low words carry information (sums in double-double).
+    log_weight : float
+        Sum of the logarithms of the weights above zero, which a log-likelihood needs.
     """
 
     n_features: int
@@ -51,6 +53,7 @@ class Moments:
     mean: Words
     cross: Words
     low_words: bool = False
+    log_weight: float = 0.0
 
     @classmethod
     def about(
@@ -89,6 +92,7 @@ class Moments:
             words.add(self.mean, step),
             words.add(words.add(self.cross, other.cross), outer),
             self.low_words and other.low_words,
+            self.log_weight + other.log_weight,
         )
 
     @property
@@ -107,7 +111,7 @@ class Triangle:
 
     Attributes
     ----------
-    n_features, rows, weight, mean, low_words
+    n_features, rows, weight, mean, low_words, log_weight
         As in `Moments`.
     R : Words, shape (q, q)
         Upper triangle.
@@ -119,12 +123,21 @@ class Triangle:
     mean: Words
     R: Words
     low_words: bool = False
+    log_weight: float = 0.0
 
     @classmethod
     def of(cls, moments: Moments) -> Triangle:
         """Cholesky factor of the moments; a column that depends on those before it gets a zero row."""
         R = triangle_kernels.cholesky(moments.cross, moments.low_words)
-        return cls(moments.n_features, moments.rows, moments.weight, moments.mean, R, moments.low_words)
+        return cls(
+            moments.n_features,
+            moments.rows,
+            moments.weight,
+            moments.mean,
+            R,
+            moments.low_words,
+            moments.log_weight,
+        )
 
     @property
     def finite(self) -> bool:
@@ -148,6 +161,7 @@ class Triangle:
             words.add(self.mean, words.multiply(delta, share)),
             self._qr(words.stack(self.R, other.R, between)),
             self.low_words and other.low_words,
+            self.log_weight + other.log_weight,
         )
 
     def uncentred(self) -> Triangle:

@@ -137,7 +137,12 @@ def _packed(
         "history": {"seen": solution.history.seen, "stride": solution.history.stride},
         "evidence": None
         if evidence is None
-        else {"condition": evidence.condition, "rows": evidence.rows, "weight": evidence.weight},
+        else {
+            "condition": evidence.condition,
+            "rows": evidence.rows,
+            "weight": evidence.weight,
+            "log_weight": evidence.log_weight,
+        },
         "dtype": None if like is None else str(like.dtype).removeprefix("torch."),
         "design": None if design is None else design.to_dict(),
     }
@@ -181,6 +186,7 @@ def _evidence(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor
         condition=float(document["condition"]),
         rows=int(document["rows"]),
         weight=float(document["weight"]),
+        log_weight=float(document["log_weight"]),
         **arrays,
     )
 
