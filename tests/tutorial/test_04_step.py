@@ -27,6 +27,20 @@ def test_gradients_add_up_until_they_are_cleared(points, line):
     assert model.linear.weight.grad is None
 
 
+def test_never_cleared_they_swing_the_line_back_and_forth_without_end(points, line):
+    x, y = points
+    model = line()
+    optimizer = optim.SGD(model.parameters(), lr=1e-3)
+    away = []
+    for _ in range(2000):
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+        away.append(model.linear.weight.item() - 3)
+    crossings = sum(a * b < 0 for a, b in zip(away, away[1:], strict=False))
+    assert crossings >= 6
+    assert max(away[-600:]) > 1, "as far beyond the goal as ever"
+
+
 def test_step_walks_by_learning_rate_times_gradient(points, line):
     x, y = points
     model = line()
