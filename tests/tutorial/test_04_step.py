@@ -1,5 +1,7 @@
 """zero_grad, backward, step: clear the old slope, find the new one, walk down it."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn, optim
 
@@ -36,7 +38,7 @@ def test_never_cleared_they_swing_the_line_back_and_forth_without_end(points, li
         nn.functional.mse_loss(model(x), y).backward()
         optimizer.step()
         away.append(model.linear.weight.item() - 3)
-    crossings = sum(a * b < 0 for a, b in zip(away, away[1:], strict=False))
+    crossings = sum(a * b < 0 for a, b in pairwise(away))
     assert crossings >= 6
     assert max(away[-600:]) > 1, "as far beyond the goal as ever"
 
