@@ -1,130 +1,289 @@
+"""Descent on the squared loss: full-batch epochs from second moments, mini-batches from the rows.
+
+The model is ``eta = X w' + b`` with weight w (k, p) and bias b (k,), as in `nn.Linear`; its P = k p + k
+numbers lie flat in `theta`, weight first. Gradients are float64, and the rule is applied in the dtype of
+the parameters. What `full_batch` and `mini_batch` are given stays as it is; the loops are in `epochs`.
+
+>>> import numpy as np
+>>> from torchlinear.kernels import descent, update
+>>> rng = np.random.default_rng(0)
+>>> X = rng.random((50, 1))
+>>> batches = descent.Batches.plain(X, 3 * X + 0.8, batch_size=10)
+>>> hyper = np.zeros((1, 8))  # SGD without momentum
+>>> rule = descent.Rule(update.SGD, hyper, descent.spans_of(np.array([0, 0])))
+>>> walk = descent.Walk.start(np.zeros(2), rows=1)
+>>> for epoch in range(200):
+...     order = rng.permutation(50).astype(np.int32)
+...     walk = descent.mini_batch(batches, rule, walk, np.array([0.5]), order).walk
+>>> walk.theta.round(6).tolist()
+[3.0, 0.8]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 import numpy as np
-from torchlinear.kernels import compiled
-from torchlinear.kernels.update import advance, stored, tick
+from numpy.typing import NDArray
 
-_RULE = "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1]"
-_WALK = "float64[::1], float64[:, ::1], float64[:, ::1], float64[::1]"
+from torchlinear.kernels import epochs
+from torchlinear.kernels.update import Array
 
-
-@compiled(
-    f"int64({_RULE}, {_WALK}, int64, const float64[:, ::1], const float64[::1], float64,"
-    " const float64[::1], const float64[::1], const float64[::1], const float64[::1], const float64[::1], float64[::1])"
-)
-def _full_batch(
-    rule, single, single_clock, spans, hyper, rates, theta, slots, clock, grad, k,
-    curvature, mean, weight, anchor, slope, floor, ridge, gain, losses,
-):
-    p = mean.size
-    d = np.empty(p)
-    pull = np.empty(p)
-    for epoch in range(losses.size):
-        loss = 0.0
-        for o in range(k):
-            w = theta[o * p : (o + 1) * p]
-            a = anchor[o * p : (o + 1) * p]
-            h = slope[o * p : (o + 1) * p]
-            g = grad[o * p : (o + 1) * p]
-            c = theta[k * p + o] - anchor[k * p + o]
-            along = slope[k * p + o] * c
-            for i in range(p):
-                d[i] = w[i] - a[i]
-                c += mean[i] * d[i]
-                along += h[i] * d[i]
-                pull[i] = 0.0
-            for j in range(p):
-                dj = d[j]
-                for i in range(p):
-                    pull[i] += curvature[j, i] * dj
-            bend = weight * c * c
-            shrink = 0.0
-            for i in range(p):
-                bend += d[i] * pull[i]
-                shrink += ridge[i] * w[i] * w[i]
-                g[i] = stored(h[i] + pull[i] + weight * c * mean[i] + ridge[i] * w[i], single)
-            grad[k * p + o] = stored(slope[k * p + o] + weight * c, single)
-            loss += gain[o] * (floor[o] + along + 0.5 * (bend + shrink))
-        losses[epoch] = loss
-        tick(rule, hyper, clock, single_clock)
-        advance(rule, spans, hyper, rates[epoch], clock, theta, grad, slots, single)
-        if not np.isfinite(loss) and not np.isfinite(theta).all():
-            return epoch + 1
-    return losses.size
-
-
-_ROWS = ", ".join
-_MINI = [
-    f"int64({_RULE}, {_WALK}, const {x}[:, ::1], const {y}[:, ::1], const float64[::1], const int32[::1], int64, int64, int64,"
-    " const float64[::1], const float64[::1], const float64[::1], const float64[::1], float64, const float64[::1], const float64[::1], float64[::1])"
-    for x, y in (("float64", "float64"), ("float32", "float32"), ("float32", "float64"), ("float64", "float32"))
+__all__ = [
+    "Batches",
+    "Epochs",
+    "Part",
+    "Quadratic",
+    "Rule",
+    "Walk",
+    "follow",
+    "full_batch",
+    "mini_batch",
+    "spans_of",
 ]
 
 
-@compiled(*_MINI, fastmath={"reassoc", "contract", "nsz"})
-def _mini_batch(
-    rule, single, single_clock, spans, hyper, rates, theta, slots, clock, grad,
-    X, y, weight, order, first, last, batch,
-    centre, scale, y_centre, y_scale, factor, ridge, gain, total,
-):
-    n, p = X.shape
-    k = y.shape[1]
-    b = k * p
-    depth = max(1, min(256, last - first))
-    rows = np.empty((depth, p))
-    targets = np.empty((depth, k))
-    weights = np.ones(depth)
-    penalised = ridge.any()
-    used = 0
-    loss = 0.0
-    size = min(batch, n - first)
-    at = first
-    while at < last:
-        count = min(depth, last - at)
-        for i in range(count):
-            source = order[at + i]
-            for j in range(p):
-                rows[i, j] = (X[source, j] - centre[j]) * scale[j]
-            for o in range(k):
-                targets[i, o] = (y[source, o] - y_centre[o]) * y_scale[o]
-        if weight.size:
-            for i in range(count):
-                weights[i] = weight[order[at + i]]
-        for i in range(count):
-            share = 2.0 * factor * weights[i] / size
-            for o in range(k):
-                s = o * p
-                eta = theta[b + o]
-                for j in range(p):
-                    eta += rows[i, j] * theta[s + j]
-                r = eta - targets[i, o]
-                loss += gain[o] * weights[i] * r * r
-                c = share * r
-                if used == 0:
-                    for j in range(p):
-                        grad[s + j] = c * rows[i, j]
-                    grad[b + o] = c
-                else:
-                    for j in range(p):
-                        grad[s + j] += c * rows[i, j]
-                    grad[b + o] += c
-            used += 1
-            if used == size:
-                loss *= factor
-                if penalised:
-                    for o in range(k):
-                        for j in range(p):
-                            t = theta[o * p + j]
-                            grad[o * p + j] += ridge[j] * t
-                            loss += 0.5 * size * gain[o] * ridge[j] * t * t
-                if single:
-                    for j in range(grad.size):
-                        grad[j] = stored(grad[j], single)
-                total[0] += loss
-                tick(rule, hyper, clock, single_clock)
-                advance(rule, spans, hyper, rates[0], clock, theta, grad, slots, single)
-                if not np.isfinite(loss) and not np.isfinite(theta).all():
-                    return at + i + 1
-                used = 0
-                loss = 0.0
-                size = min(batch, n - (at + i + 1))
-        at += count
-    return last
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the descent family and its numbers, as the kernels take them.
+
+    Attributes
+    ----------
+    code : int
+        `update.SGD`, ..., `update.NADAM`.
+    hyper : array, shape (G, 8)
+        Rows of hyper-parameters: lr, weight_decay, maximize, then those of `update.HYPER`.
+    spans : array, shape (s, 3), int64
+        Entries ``start <= i < stop`` of theta use row ``row``; entries in no span are frozen. See `spans_of`.
+    single : bool
+        Parameters and state are float32.
+    single_scalars : bool
+        The scalars ``step`` and ``mu_product`` are float32, torch's default.
+    """
+
+    code: int
+    hyper: Array
+    spans: NDArray[np.int64]
+    single: bool = False
+    single_scalars: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a descent stands.
+
+    Attributes
+    ----------
+    theta : array, shape (P,)
+        Parameters.
+    slots : array, shape (3, P)
+        What the rule remembers per entry, in the order of `update.SLOTS`.
+    clock : array, shape (G, 2)
+        Per row of hyper-parameters: steps taken (0: nothing remembered yet), and NAdam's mu_product (1 first).
+    grad : array, shape (P,)
+        Gradient of the last step, before weight decay and the sign of `maximize`.
+    """
+
+    theta: Array
+    slots: Array
+    clock: Array
+    grad: Array
+
+    @classmethod
+    def start(cls, theta: Array, rows: int) -> Walk:
+        """Begin at `theta` with nothing remembered; `rows` is G."""
+        clock = np.tile([0.0, 1.0], (rows, 1))
+        return cls(np.array(theta, dtype=np.float64), np.zeros((3, theta.size)), clock, np.zeros(theta.size))
+
+    def copy(self) -> Walk:
+        """Return the same in memory of its own."""
+        return Walk(self.theta.copy(), self.slots.copy(), self.clock.copy(), self.grad.copy())
+
+
+@dataclass(frozen=True, slots=True)
+class Quadratic:
+    """Squared loss as a quadratic about an anchor, everything times 2 f when the loss is f SSE.
+
+    Attributes
+    ----------
+    curvature : array, shape (p, p)
+        2 f S.
+    mean : array, shape (p,)
+        Means of the features; zeros when S is not centred.
+    weight : float
+        2 f W; 0 when S is not centred.
+    anchor, slope : arrays, shape (P,)
+        The anchor a, and 2 f h, the gradient of the loss there.
+    floor : array, shape (k,)
+        f SSE at the anchor, by output.
+    ridge : array, shape (p,)
+        Penalty ``1/2 sum ridge_j w_oj^2``, part of the objective.
+    gain : array, shape (k,)
+        What an output counts in the reported loss (not in the gradient); ones unless targets were rescaled.
+    """
+
+    curvature: Array
+    mean: Array
+    weight: float
+    anchor: Array
+    slope: Array
+    floor: Array
+    ridge: Array
+    gain: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Rows in memory; the loss of b of them is ``factor / b * sum_i weight_i |y_i - eta_i|^2 + penalty``.
+
+    Attributes
+    ----------
+    X : array, shape (n, p), float32 or float64, row-major
+        Features, used as ``(X - centre) * scale``.
+    y : array, shape (n, k), float32 or float64
+        Targets, used as ``(y - target_centre) * target_scale``.
+    weight : array, shape (n,) or (0,)
+        Row weights of mean 1; empty for none.
+    batch_size : int
+        Rows of a batch; the last one of an epoch may be smaller.
+    centre, scale : arrays, shape (p,)
+        See X.
+    target_centre, target_scale : arrays, shape (k,)
+        See y.
+    factor : float
+        ``1 / k`` for `torch.nn.MSELoss`, 1 for torchlinear's objective.
+    ridge, gain : arrays, shapes (p,) and (k,)
+        As in `Quadratic`.
+    """
+
+    X: NDArray[np.floating]
+    y: NDArray[np.floating]
+    weight: Array
+    batch_size: int
+    centre: Array
+    scale: Array
+    target_centre: Array
+    target_scale: Array
+    factor: float
+    ridge: Array
+    gain: Array
+
+    @classmethod
+    def plain(cls, X: NDArray[np.floating], y: NDArray[np.floating], batch_size: int) -> Batches:
+        """`torch.nn.MSELoss` on rows as they are."""
+        p, k = X.shape[1], y.shape[1]
+        return cls(
+            X, y, np.empty(0), batch_size,
+            np.zeros(p), np.ones(p), np.zeros(k), np.ones(k), 1.0 / k, np.zeros(p), np.ones(k),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """Where `full_batch` ended, and the loss before each update, shape (epochs done,)."""
+
+    walk: Walk
+    losses: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where `mini_batch` ended: rows used of this epoch, and the sum over them of the loss of their batch."""
+
+    walk: Walk
+    cursor: int
+    total: float
+
+
+def spans_of(group: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Find the runs in `group`, shape (P,): the row of hyper-parameters of each entry, -1 if frozen."""
+    edges = np.flatnonzero(np.diff(group)) + 1
+    starts, stops = np.r_[0, edges], np.r_[edges, group.size]
+    spans = np.stack([starts, stops, group[starts]], axis=1).astype(np.int64)
+    return np.ascontiguousarray(spans[spans[:, 2] >= 0])
+
+
+def full_batch(form: Quadratic, rule: Rule, walk: Walk, rates: Array) -> Epochs:
+    """Epochs of full-batch descent, each O(k p^2).
+
+    Parameters
+    ----------
+    form : Quadratic
+        The loss.
+    rule : Rule
+        The rule; its column ``lr`` gives way to `rates`.
+    walk : Walk
+        Where to start; left as it is.
+    rates : array, shape (epochs, G)
+        Learning rate of each epoch and row of hyper-parameters.
+
+    Returns
+    -------
+    Epochs
+        Fewer than asked for when the parameters stop being finite: then they are as that epoch left them.
+    """
+    walk, losses = walk.copy(), np.empty(len(rates))
+    done = epochs.full_batch(
+        *_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
+        form.curvature, form.mean, form.weight, form.anchor, form.slope, form.floor, form.ridge, form.gain,
+        losses,
+    )  # fmt: skip
+    return Epochs(walk, losses[:done])
+
+
+def mini_batch(
+    batches: Batches,
+    rule: Rule,
+    walk: Walk,
+    rates: Array,
+    order: NDArray[np.int32],
+    first: int = 0,
+    last: int = -1,
+    total: float = 0.0,
+) -> Part:
+    """Part of an epoch of mini-batch descent.
+
+    Parameters
+    ----------
+    batches : Batches
+        Rows and loss.
+    rule, walk
+        As in `full_batch`.
+    rates : array, shape (G,)
+        Learning rate of each row of hyper-parameters.
+    order : array, shape (n,), int32
+        The rows in the order of this epoch.
+    first, last : int
+        Use ``order[first:last]``; both are batch boundaries. All to the end by default.
+    total : float
+        The epoch's total so far.
+
+    Returns
+    -------
+    Part
+        Its cursor is `last` unless the parameters stopped being finite. The mean loss of an epoch is its
+        `total` over n; pass what came before in the epoch as `total`, so that every cut gives the same bits.
+    """
+    walk, sum_ = walk.copy(), np.array([total])
+    last = len(order) if last < 0 else last
+    b = batches
+    cursor = epochs.mini_batch(
+        *_numbers(rule, rates[None, :]), walk.theta, walk.slots, walk.clock, walk.grad,
+        b.X, b.y, b.weight, order, first, last, b.batch_size,
+        b.centre, b.scale, b.target_centre, b.target_scale, b.factor, b.ridge, b.gain, sum_,
+    )  # fmt: skip
+    return Part(walk, cursor, float(sum_[0]))
+
+
+def follow(rule: Rule, walk: Walk, gradients: Array, rates: Array) -> Walk:
+    """Apply `rule` to given gradients, shape (steps, P), with learning rates (steps, G)."""
+    walk = walk.copy()
+    epochs.follow(
+        *_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad, np.ascontiguousarray(gradients)
+    )
+    return walk
+
+
+def _numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array]:
+    rates = np.ascontiguousarray(rates, dtype=np.float64)
+    return rule.code, rule.single, rule.single_scalars, rule.spans, rule.hyper, rates

@@ -1,15 +1,15 @@
 """One update of the parameters by each rule of the descent family, exactly as torch.optim makes it.
 
 The order of the operations is that of the single-tensor code of `torch.optim` (PyTorch 2.13), so that
-parameters and every state entry agree with it to rounding. Per entry, with gradient g (negated for `maximize`)
-and parameter t:
+parameters and every state entry agree with it to rounding. Per entry, with gradient g (its sign turned for
+`maximize`) and parameter t, where ~a~ is a moving mean:
 
-    SGD       b <- m b + (1 - dampening) g  (b <- g first);  t <- t - lr b,  or  t - lr (g + m b)  for Nesterov
+    SGD       b <- m b + (1 - dampening) g  (b <- g first);  t <- t - lr b;  Nesterov: t - lr (g + m b)
     AdaGrad   s <- s + g^2;  t <- t - lr / (1 + (step - 1) lr_decay) g / (sqrt(s) + eps)
-    RMSprop   v <- a v + (1 - a) g^2;  t <- t - lr g / (sqrt(v [- mean^2]) + eps), or through a momentum buffer
-    Adam      m, v <- moving means of g, g^2;  t <- t - lr / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + eps)
-    Adadelta  v <- r v + (1 - r) g^2;  d <- sqrt(a + eps) / sqrt(v + eps) g;  a <- r a + (1 - r) d^2;  t <- t - lr d
-    NAdam     Adam with Nesterov's momentum (Dozat 2016)
+    RMSprop   v <- ~g^2~;  t <- t - lr g / (sqrt(v) + eps), v less ~g~^2 if centered, or by a momentum buffer
+    Adam      m <- ~g~;  v <- ~g^2~;  t <- t - lr / (1 - b1^step) m / (sqrt(v) / sqrt(1 - b2^step) + eps)
+    Adadelta  v <- ~g^2~;  d <- sqrt(a + eps) / sqrt(v + eps) g;  a <- ~d^2~;  t <- t - lr d
+    NAdam     Adam with Nesterov's momentum, which grows with the steps
 
 Sources: Qian 1999 and Sutskever et al. 2013 (momentum, Nesterov); Duchi, Hazan, Singer 2011 (AdaGrad);
 Tieleman, Hinton 2012 (RMSprop); Kingma, Ba 2015 (Adam); Reddi, Kale, Kumar 2018 (AMSGrad);
@@ -22,10 +22,27 @@ state entry, is rounded to float32 as it is stored, which is how torch keeps it.
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from torchlinear.kernels import inlined
 
-__all__ = ["ADADELTA", "ADAGRAD", "ADAM", "HYPER", "NADAM", "RMSPROP", "SGD", "SLOTS", "advance", "tick"]
+__all__ = [
+    "ADADELTA",
+    "ADAGRAD",
+    "ADAM",
+    "HYPER",
+    "NADAM",
+    "RMSPROP",
+    "SGD",
+    "SLOTS",
+    "Array",
+    "advance",
+    "descend",
+    "stored",
+    "tick",
+]
+
+Array = NDArray[np.float64]
 
 SGD, ADAGRAD, RMSPROP, ADAM, ADADELTA, NADAM = range(6)
 
@@ -50,154 +67,183 @@ SLOTS: dict[int, tuple[str, ...]] = {
 
 
 @inlined
-def stored(x, single):  # type: ignore[no-untyped-def]
+def stored(x: float, single: bool) -> float:
     """Round x as it is kept: to float32 when `single`."""
     return np.float64(np.float32(x)) if single else x
 
 
 @inlined
-def lerp(start, end, share):  # type: ignore[no-untyped-def]
+def lerp(start: float, end: float, share: float) -> float:
     """Move from `start` by `share` of the way to `end`, from the nearer side as torch.lerp does."""
     return start + share * (end - start) if share < 0.5 else end - (end - start) * (1.0 - share)
 
 
 @inlined
-def tick(rule, hyper, clock, single_clock):  # type: ignore[no-untyped-def]
-    """Count one step in every row of `clock` (step, mu_product); float32 scalars stick at 2**24 as torch's do."""
+def tick(code: int, hyper: Array, clock: Array, single_scalars: bool) -> None:
+    """Count a step in each row (step, mu_product) of `clock`; float32 scalars stick at 2**24, as torch's do."""
     for row in range(clock.shape[0]):
-        step = stored(clock[row, 0] + 1.0, single_clock)
+        step = stored(clock[row, 0] + 1.0, single_scalars)
         clock[row, 0] = step
-        if rule == NADAM:
+        if code == NADAM:
             mu = _nadam_mu(hyper[row, 3], hyper[row, 6], step)
-            clock[row, 1] = stored(clock[row, 1] * stored(mu, single_clock), single_clock)
+            clock[row, 1] = stored(clock[row, 1] * stored(mu, single_scalars), single_scalars)
 
 
 @inlined
-def advance(rule, spans, hyper, rates, clock, theta, grad, slots, single):  # type: ignore[no-untyped-def]
+def advance(
+    code: int, spans: NDArray[np.int64], hyper: Array, rates: Array, clock: Array,
+    theta: Array, grad: Array, slots: Array, single: bool,
+) -> None:  # fmt: skip
     """Update the entries of each span (start, stop, row) by the rule with that row's hyper-parameters."""
     for s in range(spans.shape[0]):
         start, stop, row = spans[s, 0], spans[s, 1], spans[s, 2]
         h, lr, step = hyper[row], rates[row], clock[row, 0]
-        if rule == SGD:
-            _sgd(start, stop, h, lr, step, theta, grad, slots, single)
-        elif rule == ADAM:
-            _adam(start, stop, h, lr, step, theta, grad, slots, single)
-        elif rule == ADAGRAD:
-            _adagrad(start, stop, h, lr, step, theta, grad, slots, single)
-        elif rule == RMSPROP:
-            _rmsprop(start, stop, h, lr, theta, grad, slots, single)
-        elif rule == ADADELTA:
-            _adadelta(start, stop, h, lr, theta, grad, slots, single)
+        # Loops over slices vectorise; over start <= i < stop they would not, for fear of a negative index.
+        t, g, a = theta[start:stop], grad[start:stop], slots[0, start:stop]
+        if code == SGD:
+            _sgd(h, lr, step, t, g, a, single)
+        elif code == ADAGRAD:
+            _adagrad(h, lr, step, t, g, a, single)
+        elif code == ADAM:
+            _adam(h, lr, step, t, g, a, slots[1, start:stop], slots[2, start:stop], single)
+        elif code == RMSPROP:
+            _rmsprop(h, lr, t, g, a, slots[1, start:stop], slots[2, start:stop], single)
+        elif code == ADADELTA:
+            _adadelta(h, lr, t, g, a, slots[1, start:stop], single)
         else:
-            _nadam(start, stop, h, lr, step, clock[row, 1], theta, grad, slots, single)
+            _nadam(h, lr, step, clock[row, 1], t, g, a, slots[1, start:stop], single)
 
 
 @inlined
-def _gradient(g, t, h, single):  # type: ignore[no-untyped-def]
-    """Gradient with the sign of `maximize` and the weight decay that is coupled to it."""
-    if h[2] != 0.0:
-        g = -g
-    return stored(g + h[1] * t, single) if h[1] != 0.0 else g
+def descend(
+    spans: NDArray[np.int64], hyper: Array, rates: Array, theta: Array, grad: Array, single: bool
+) -> None:  # fmt: skip
+    """`advance` for SGD without momentum, small enough to be compiled into the kernels' loops."""
+    for s in range(spans.shape[0]):
+        row = spans[s, 2]
+        lr, decay, sign = rates[row], hyper[row, 1], -1.0 if hyper[row, 2] != 0.0 else 1.0
+        t, g = theta[spans[s, 0] : spans[s, 1]], grad[spans[s, 0] : spans[s, 1]]
+        for i in range(t.size):
+            t[i] = stored(t[i] - lr * stored(sign * g[i] + decay * t[i], single), single)
 
 
 @inlined
-def _sgd(start, stop, h, lr, step, theta, grad, slots, single):  # type: ignore[no-untyped-def]
-    momentum, share, nesterov = h[3], 1.0 - h[4], h[5] != 0.0
+def _left(beta: float, step: float) -> float:
+    """Return beta**step; 0 once ``1 - beta**step`` rounds to 1, which saves most of the time of a small step."""
+    return 0.0 if step * (1.0 - beta) > 40.0 else beta**step
+
+
+@inlined
+def _sgd(h: Array, lr: float, step: float, theta: Array, grad: Array, buffer: Array, single: bool) -> None:
+    decay, sign = h[1], -1.0 if h[2] != 0.0 else 1.0
+    momentum, share, nesterov = h[3], 1.0 - h[4], h[5]
     if momentum == 0.0:
-        for i in range(start, stop):
-            theta[i] = stored(theta[i] - lr * _gradient(grad[i], theta[i], h, single), single)
+        for i in range(theta.size):
+            theta[i] = stored(theta[i] - lr * stored(sign * grad[i] + decay * theta[i], single), single)
         return
-    first = step == 1.0
-    for i in range(start, stop):
-        g = _gradient(grad[i], theta[i], h, single)
-        b = g if first else stored(stored(momentum * slots[0, i], single) + share * g, single)
-        slots[0, i] = b
-        theta[i] = stored(theta[i] - lr * (stored(g + momentum * b, single) if nesterov else b), single)
+    if step == 1.0:  # the first gradient is taken whole, whatever the dampening
+        momentum, share = 0.0, 1.0
+    for i in range(theta.size):
+        g = stored(sign * grad[i] + decay * theta[i], single)
+        b = stored(stored(momentum * buffer[i], single) + share * g, single)
+        buffer[i] = b
+        along = stored(g + h[3] * b, single) if nesterov != 0.0 else b
+        theta[i] = stored(theta[i] - lr * along, single)
 
 
 @inlined
-def _adagrad(start, stop, h, lr, step, theta, grad, slots, single):  # type: ignore[no-untyped-def]
+def _adagrad(h: Array, lr: float, step: float, theta: Array, grad: Array, total: Array, single: bool) -> None:
+    decay, sign = h[1], -1.0 if h[2] != 0.0 else 1.0
     eps, rate = h[4], lr / (1.0 + (step - 1.0) * h[3])
-    for i in range(start, stop):
-        g = _gradient(grad[i], theta[i], h, single)
-        slots[0, i] = stored(slots[0, i] + g * g, single)
-        theta[i] = stored(theta[i] - rate * g / (math.sqrt(slots[0, i]) + eps), single)
+    for i in range(theta.size):
+        g = stored(sign * grad[i] + decay * theta[i], single)
+        s = stored(total[i] + g * g, single)
+        total[i] = s
+        theta[i] = stored(theta[i] - rate * g / (math.sqrt(s) + eps), single)
 
 
 @inlined
-def _rmsprop(start, stop, h, lr, theta, grad, slots, single):  # type: ignore[no-untyped-def]
-    alpha, eps, momentum, centered = h[3], h[4], h[5], h[6] != 0.0
-    for i in range(start, stop):
-        g = _gradient(grad[i], theta[i], h, single)
-        v = stored(alpha * slots[0, i] + (1.0 - alpha) * g * g, single)
-        slots[0, i] = v
-        if centered:
-            mean = stored(lerp(slots[2, i], g, 1.0 - alpha), single)
-            slots[2, i] = mean
-            v = stored(v - mean * mean, single)
-        root = stored(math.sqrt(v), single) + eps
+def _rmsprop(
+    h: Array, lr: float, theta: Array, grad: Array, square: Array, buffer: Array, mean: Array, single: bool
+) -> None:  # fmt: skip
+    decay, sign = h[1], -1.0 if h[2] != 0.0 else 1.0
+    alpha, eps, momentum, centered = h[3], h[4], h[5], h[6]
+    for i in range(theta.size):
+        g = stored(sign * grad[i] + decay * theta[i], single)
+        v = stored(alpha * square[i] + (1.0 - alpha) * g * g, single)
+        square[i] = v
+        if centered != 0.0:
+            m = stored(lerp(mean[i], g, 1.0 - alpha), single)
+            mean[i] = m
+            v = stored(v - m * m, single)
+        root = math.sqrt(v) + eps
         if momentum > 0.0:
-            slots[1, i] = stored(momentum * slots[1, i] + g / root, single)
-            theta[i] = stored(theta[i] - lr * slots[1, i], single)
+            b = stored(momentum * buffer[i] + g / root, single)
+            buffer[i] = b
+            theta[i] = stored(theta[i] - lr * b, single)
         else:
             theta[i] = stored(theta[i] - lr * g / root, single)
 
 
 @inlined
-def _adam(start, stop, h, lr, step, theta, grad, slots, single):  # type: ignore[no-untyped-def]
-    beta1, beta2, eps, amsgrad, decoupled = h[3], h[4], h[5], h[6] != 0.0, h[7] != 0.0
-    rate = lr / (1.0 - beta1**step)
-    root = math.sqrt(1.0 - beta2**step)
-    kept = 1.0 - lr * h[1] if decoupled else 1.0
-    decay = 0.0 if decoupled else h[1]
+def _adam(
+    h: Array, lr: float, step: float, theta: Array, grad: Array, mean: Array, square: Array, top: Array, single: bool
+) -> None:  # fmt: skip
+    beta1, beta2, eps, amsgrad, decoupled = h[3], h[4], h[5], h[6], h[7]
     sign = -1.0 if h[2] != 0.0 else 1.0
-    for i in range(start, stop):
+    decay, kept = (0.0, 1.0 - lr * h[1]) if decoupled != 0.0 else (h[1], 1.0)
+    rate, root = lr / (1.0 - _left(beta1, step)), math.sqrt(1.0 - _left(beta2, step))
+    for i in range(theta.size):
         t = stored(theta[i] * kept, single)
         g = stored(sign * grad[i] + decay * t, single)
-        m = stored(lerp(slots[0, i], g, 1.0 - beta1), single)
-        v = stored(beta2 * slots[1, i] + (1.0 - beta2) * g * g, single)
-        slots[0, i] = m
-        slots[1, i] = v
-        if amsgrad:
-            v = max(slots[2, i], v)
-            slots[2, i] = v
+        m = stored(lerp(mean[i], g, 1.0 - beta1), single)
+        v = stored(beta2 * square[i] + (1.0 - beta2) * g * g, single)
+        mean[i] = m
+        square[i] = v
+        if amsgrad != 0.0:
+            v = max(top[i], v)
+            top[i] = v
         theta[i] = stored(t - rate * m / (math.sqrt(v) / root + eps), single)
 
 
 @inlined
-def _adadelta(start, stop, h, lr, theta, grad, slots, single):  # type: ignore[no-untyped-def]
+def _adadelta(
+    h: Array, lr: float, theta: Array, grad: Array, square: Array, moved: Array, single: bool
+) -> None:  # fmt: skip
+    decay, sign = h[1], -1.0 if h[2] != 0.0 else 1.0
     rho, eps = h[3], h[4]
-    for i in range(start, stop):
-        g = _gradient(grad[i], theta[i], h, single)
-        v = stored(rho * slots[0, i] + (1.0 - rho) * g * g, single)
-        d = stored(math.sqrt(slots[1, i] + eps) / math.sqrt(v + eps) * g, single)
-        slots[0, i] = v
-        slots[1, i] = stored(rho * slots[1, i] + (1.0 - rho) * d * d, single)
+    for i in range(theta.size):
+        g = stored(sign * grad[i] + decay * theta[i], single)
+        v = stored(rho * square[i] + (1.0 - rho) * g * g, single)
+        d = stored(math.sqrt(moved[i] + eps) / math.sqrt(v + eps) * g, single)
+        square[i] = v
+        moved[i] = stored(rho * moved[i] + (1.0 - rho) * d * d, single)
         theta[i] = stored(theta[i] - lr * d, single)
 
 
 @inlined
-def _nadam_mu(beta1, decay, step):  # type: ignore[no-untyped-def]
+def _nadam_mu(beta1: float, decay: float, step: float) -> float:
     return beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
 
 
 @inlined
-def _nadam(start, stop, h, lr, step, product, theta, grad, slots, single):  # type: ignore[no-untyped-def]
-    beta1, beta2, eps, decoupled = h[3], h[4], h[5], h[7] != 0.0
-    mu, mu_next = _nadam_mu(beta1, h[6], step), _nadam_mu(beta1, h[6], step + 1.0)
-    correction = 1.0 - beta2**step
-    on_gradient = lr * (1.0 - mu) / (1.0 - product)
-    on_mean = lr * mu_next / (1.0 - product * mu_next)
-    kept = 1.0 - lr * h[1] if decoupled else 1.0
-    decay = 0.0 if decoupled else h[1]
+def _nadam(
+    h: Array, lr: float, step: float, product: float,
+    theta: Array, grad: Array, mean: Array, square: Array, single: bool,
+) -> None:  # fmt: skip
+    beta1, beta2, eps, decoupled = h[3], h[4], h[5], h[7]
     sign = -1.0 if h[2] != 0.0 else 1.0
-    for i in range(start, stop):
+    decay, kept = (0.0, 1.0 - lr * h[1]) if decoupled != 0.0 else (h[1], 1.0)
+    mu, mu_next = _nadam_mu(beta1, h[6], step), _nadam_mu(beta1, h[6], step + 1.0)
+    left = 1.0 - _left(beta2, step)
+    on_gradient, on_mean = lr * (1.0 - mu) / (1.0 - product), lr * mu_next / (1.0 - product * mu_next)
+    for i in range(theta.size):
         t = stored(theta[i] * kept, single)
         g = stored(sign * grad[i] + decay * t, single)
-        m = stored(lerp(slots[0, i], g, 1.0 - beta1), single)
-        v = stored(beta2 * slots[1, i] + (1.0 - beta2) * g * g, single)
-        slots[0, i] = m
-        slots[1, i] = v
-        root = stored(math.sqrt(v / correction), single) + eps
+        m = stored(lerp(mean[i], g, 1.0 - beta1), single)
+        v = stored(beta2 * square[i] + (1.0 - beta2) * g * g, single)
+        mean[i] = m
+        square[i] = v
+        root = math.sqrt(v / left) + eps
         t = stored(t - on_gradient * g / root, single)
         theta[i] = stored(t - on_mean * m / root, single)
