@@ -60,7 +60,7 @@ def add(a: float, a_low: float, b: float, b_low: float) -> tuple[float, float]:
 
 @inlined
 def multiply(a: float, a_low: float, b: float, b_low: float) -> tuple[float, float]:
-    """Return the product, with relative error below 6u**2."""
+    """Return the product, with relative error below 7u**2."""
     p, e = two_product(a, b)
     return normalise(p, e + (a * b_low + a_low * b))
 
