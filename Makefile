@@ -43,7 +43,9 @@ clean:
 
 $(VENV)/.user: $(shell find src -type f -not -name '*.py[co]' -not -name '*.nb[ci]')
 $(VENV)/.user: WHAT := .
+$(VENV)/.user: SIZE := 450 MB, 1.8 GB on disk
 $(VENV)/.dev: WHAT := -e '.[dev]'
+$(VENV)/.dev: SIZE := 540 MB, 2.1 GB on disk
 $(VENV)/.user $(VENV)/.dev: pyproject.toml constraints.txt $(if $(WHOLE),,remake)
 	@$(if $(WHOLE),echo 'Updating $(VENV): pip downloads what is missing or changed.',$(make_venv))
 	@rm -f $(VENV)/.user $(VENV)/.dev
@@ -64,10 +66,10 @@ if [ -z "$${python-}" ]; then \
 	echo "    sudo apt install -y python3 python3-venv make git"; \
 	echo "For a Python elsewhere: make PYTHON=/path/to/python3"; exit 1; \
 fi >&2; \
-echo "Setting up $(VENV) with $$python; this is done once. pip downloads about 450 MB in all (1.4 GB on disk)."; \
+echo "Setting up $(VENV) with $$python; this is done once. pip downloads about $(SIZE)."; \
 if [ "$$(uname -s)" = Linux ] && [ -z "$(TORCH_INDEX)" ]; then \
-	echo "On Linux PyPI's torch also brings CUDA for NVIDIA GPUs: about 3 GB more (7 GB on disk). Without such a GPU,"; \
-	echo "stop now (Ctrl-C) and add this to your command:  TORCH_INDEX=https://download.pytorch.org/whl/cpu"; \
+	echo "On Linux PyPI's torch also brings CUDA for NVIDIA GPUs: 2.6 GB more to download. Without such"; \
+	echo "a GPU, stop now (Ctrl-C) and add this to your command:  TORCH_INDEX=https://download.pytorch.org/whl/cpu"; \
 fi; \
 "$$python" -m venv --clear $(VENV)
 endef
