@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         TorchlinearError,
         TorchlinearWarning,
     )
+    from torchlinear.estimators.linear_regression import LinearRegression
+    from torchlinear.estimators.ridge import Ridge
     from torchlinear.loop import Status
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
@@ -37,6 +39,8 @@ _WHERE = {
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
+    "LinearRegression": "estimators.linear_regression",
+    "Ridge": "estimators.ridge",
     "Status": "loop",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
@@ -60,6 +64,7 @@ __all__ = [
     "MissingExtra",
     "ModelFileError",
     "RankWarning",
+    "Ridge",
     "RowsNeeded",
     "Status",
     "TorchlinearError",

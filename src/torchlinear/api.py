@@ -123,6 +123,7 @@ def fit(
     _one_of("weight_type", weight_type, ("precision", "frequency"))
     _one_of("precision", precision, ("auto", "extended", "double"))
     _one_of("missing", missing, ("error", "drop", "mean"))
+    _above_zero(tol=tol, max_epochs=max_epochs, time_limit=time_limit)
     prepared = prepare(
         data,
         target,
@@ -218,6 +219,12 @@ def _warn(solution: Solution) -> None:
 def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise InvalidInput(f"{argument}={value!r} is not known. Known: {', '.join(known)}.")
+
+
+def _above_zero(**limits: float | None) -> None:
+    for name, value in limits.items():
+        if value is not None and not value > 0:
+            raise InvalidInput(f"{name}={value!r}: expected a number above 0.")
 
 
 def _member(registry: Any, given: Any, kind: type) -> Any:
@@ -350,9 +357,9 @@ class Fit:
         """Predictions for the rows of a frame or file, block by block, each (n, k): any size, in order."""
         if self.design is None:
             raise InvalidInput("this model was fitted on arrays without column names; predict takes an array.")
-        from torchlinear.sources import as_table
+        from torchlinear.sources import read
 
-        rows = self.design.rows(as_table(new), target=False)
+        rows = self.design.rows(read(new), target=False)
         for shard in rows.shards():
             for block in rows.blocks(shard):
                 yield block.predict(self.solution.coef)
@@ -365,9 +372,9 @@ class Fit:
                     f"predict takes a frame or a file with the columns {', '.join(self.design.columns)}, "
                     f"got a {type(new).__name__}."
                 )
-            from torchlinear.sources import as_table
+            from torchlinear.sources import read
 
-            rows = self.design.rows(as_table(new), target=False)
+            rows = self.design.rows(read(new), target=False)
             parts = [block.X.clone() for shard in rows.shards() for block in rows.blocks(shard)]
             return torch.cat(parts)
         X = as_features(new, "new")
@@ -444,9 +451,9 @@ class Fit:
 
     def _replayed(self, data: Any, target: Any) -> Rows:
         if self.design is not None:
-            from torchlinear.sources import as_table
+            from torchlinear.sources import read
 
-            return self.design.rows(as_table(data))
+            return self.design.rows(read(data))
         X = self._features(data)
         return TensorRows(X, as_targets(target, X.shape[0]), names=self.names)
 

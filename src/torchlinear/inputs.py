@@ -77,9 +77,9 @@ def _prepare_table(
     if place is not None and place.type != "cpu":
         raise InvalidInput(f"device={str(place)!r} takes tensors; files and frames are fitted on the CPU for now.")
     from torchlinear.design import Design  # imports DuckDB, which tensors and arrays never need
-    from torchlinear.sources import as_table
+    from torchlinear.sources import read
 
-    table = as_table(data)
+    table = read(data)
     design = Design.learn(
         table,
         formula=formula,

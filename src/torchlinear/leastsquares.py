@@ -11,8 +11,8 @@ A column is dependent when what remains of it after the columns before it is wit
     remaining_j <= max(n, p) eps norm_j + 4 eps sqrt(W) |mean_j|
 
 (the second term is the rounding of a column far from zero). Dependent columns are dropped (coefficient
-0, inverse NaN), the later ones first to go, as R's `lm` does; or, with ``minimum_norm``, kept, with the
-solution of least Euclidean norm, as scikit-learn does.
+0, inverse NaN), the later ones first to go, as R's `lm` does; or kept, with the solution of least Euclidean
+norm, as scikit-learn does.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class LeastSquares:
         return int((~self.dependent).sum())
 
 
-def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, minimum_norm: bool = False) -> LeastSquares:
+def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, solution: str = "drop") -> LeastSquares:
     """Least squares from the triangle of the rows.
 
     Parameters
@@ -88,8 +88,8 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, minimum_n
         What a penalty adds to the diagonal of the cross products.
     intercept : bool
         Whether the means stand for a free intercept.
-    minimum_norm : bool
-        Keep dependent columns and take the solution of least norm, instead of dropping the later ones.
+    solution : {"drop", "minimum_norm", "nonnegative"}
+        Dependent columns are dropped, or kept with the solution of least norm; or no coefficient is negative.
 
     Returns
     -------
@@ -104,7 +104,9 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, minimum_n
     R, dependent = _reveal(equilibrated, p, _tolerance(triangle, norms) / scale, extended)
     kept = np.flatnonzero(~dependent)
     upper, right = words.take(R, slice(len(kept)), kept), words.take(R, slice(len(kept)), slice(p, None))
-    if dependent.any() and minimum_norm:
+    if solution == "nonnegative":
+        beta = words.of(_nonnegative(penalised))
+    elif solution == "minimum_norm" and dependent.any():
         beta = words.of(_minimum_norm(penalised, len(kept)))
     else:
         beta = _rows_over(_solve_upper(upper, right, extended), kept, scale)
@@ -181,6 +183,15 @@ def _minimum_norm(triangle: Triangle, rank: int) -> Array:
     left, values, right = np.linalg.svd(triangle.R.high[:, :p], full_matrices=False)
     projected = left[:, :rank].T @ triangle.R.high[:, p:]
     return np.asarray(right[:rank].T @ (projected / values[:rank, None]))
+
+
+def _nonnegative(triangle: Triangle) -> Array:
+    """Least squares under ``b >= 0`` (Lawson, Hanson 1974), whose residuals are those of the triangle."""
+    from scipy.optimize import nnls
+
+    p = triangle.n_features
+    left, right = triangle.R.high[:, :p], triangle.R.high[:, p:]
+    return np.column_stack([nnls(left, right[:, j])[0] for j in range(right.shape[1])])
 
 
 def _inverse(root: Array, scale: Array, kept: NDArray[np.int_], mean: Array, weight: float | None) -> Array:

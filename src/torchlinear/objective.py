@@ -53,8 +53,9 @@ class Objective:
         Whether the last coefficient is free; otherwise it stays 0.
     precision : {"auto", "extended", "double"}
         Whether sums carry double-double words: when that is cheap, always, or never.
-    minimum_norm : bool
-        What becomes of columns that depend on others: kept, with the solution of least norm, or dropped.
+    solution : {"drop", "minimum_norm", "nonnegative"}
+        Which least-squares solution is wanted: columns that depend on others dropped or kept, with the
+        solution of least norm; or the one without negative coefficients.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class Objective:
         *,
         intercept: bool = True,
         precision: str = "auto",
-        minimum_norm: bool = False,
+        solution: str = "drop",
     ) -> None:
         self.loss, self.penalty, self.loaded = loss, penalty, loaded
-        self.intercept, self.minimum_norm = intercept, minimum_norm
+        self.intercept, self.solution = intercept, solution
         self.extended = precision == "extended" or (precision == "auto" and _cheap(loaded.rows))
         self._solved: dict[str, LeastSquares] = {}
 
@@ -98,12 +99,12 @@ class Objective:
     @cached_property
     def moments(self) -> Moments:
         """Second moments of all rows; one pass, kept."""
-        return _checked(self.loaded.sum(Block.moments, self.shift, self.extended))
+        return self._checked(self.loaded.sum(Block.moments, self.shift, self.extended))
 
     @cached_property
     def triangle(self) -> Triangle:
         """Triangle of all rows by TSQR; one pass, kept."""
-        return _checked(self.loaded.sum(Block.triangle, self.shift, self.extended))
+        return self._checked(self.loaded.sum(Block.triangle, self.shift, self.extended))
 
     @cached_property
     def factor(self) -> Triangle:
@@ -119,7 +120,7 @@ class Objective:
                 triangle if self.intercept else triangle.uncentred(),
                 self.ridge(triangle.weight),
                 intercept=self.intercept,
-                minimum_norm=self.minimum_norm,
+                solution=self.solution,
             )
             self.__dict__.pop("factor", None)
         return self._solved[by]
@@ -137,6 +138,11 @@ class Objective:
         p, (_, residual, offset) = self.n_features, self._residual(coef)
         squares = np.square(residual).sum(axis=0) + np.square(self.factor.R.high[p:, p:]).sum(axis=0)
         return replace(self.evidence, coef=at, rss=squares + self.factor.weight * np.square(offset))
+
+    def singular(self) -> Array:
+        """Singular values of the centred, weighted features, largest first, shape (p,)."""
+        p = self.n_features
+        return np.asarray(np.linalg.svd(self.factor.R.high[:p, :p], compute_uv=False))
 
     def ridge(self, weight: float) -> Array:
         """What the penalty adds to the diagonal of the features' cross products, shape (p,)."""
@@ -171,6 +177,18 @@ class Objective:
         missed = np.abs(offset) * np.sqrt(triangle.weight) / scale if self.intercept else np.zeros(1)
         return float(max(relative.max(initial=0.0), missed.max(initial=0.0)))
 
+    def _checked(self, sums: Sums) -> Sums:
+        if not sums.weight > 0:
+            raise DataError("the weights sum to zero: give at least one row a weight above 0.")
+        if not sums.finite:
+            counts = self.loaded.sum(Block.nonfinite).tolist()
+            named = zip((*self.rows.names, *self.rows.targets), counts)
+            listed = ", ".join(f"{name}: {count}" for name, count in named if count)
+            raise DataError(
+                f"values are NaN or inf ({listed or 'sums overflow float64'}); drop those rows or fill them in first."
+            )
+        return sums
+
     def _residual(self, coef: Tensor) -> tuple[Array, Array, Array]:
         """``beta``, ``Rxx beta - Rxy`` and what the intercept misses."""
         at = np.asarray(coef.detach().cpu().double().numpy())
@@ -178,16 +196,6 @@ class Objective:
         beta, mean = at[:-1], triangle.mean.high
         residual = triangle.R.high[:p, :p] @ beta - triangle.R.high[:p, p:]
         return beta, residual, at[-1] - (mean[p:] - mean[:p] @ beta)
-
-
-def _checked(sums: Sums) -> Sums:
-    if not sums.finite:
-        raise DataError(
-            "the rows hold values that are not finite (NaN or inf); drop those rows or fill them in first."
-        )
-    if not sums.weight > 0:
-        raise DataError("the weights sum to zero: give at least one row a weight above 0.")
-    return sums
 
 
 def _cheap(rows: Rows) -> bool:

@@ -1,1 +1,1 @@
-"""(to be written)"""
+"""scikit-learn's faces of torchlinear: its names, parameters, defaults and attributes. No numerics here."""

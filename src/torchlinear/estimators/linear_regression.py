@@ -1,0 +1,93 @@
+"""`LinearRegression`: ordinary least squares behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from torchlinear.api import solve
+from torchlinear.estimators.base import LinearEstimator, TrainingRows
+
+__all__ = ["LinearRegression"]
+
+
+class LinearRegression(LinearEstimator):
+    """Ordinary least squares, with scikit-learn's names and meaning.
+
+    Rank is judged at rounding on equilibrated columns, never by `tol`; of rank-deficient problems the
+    solution of least norm is returned.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+        Whether to fit an intercept.
+    copy_X : bool
+        Accepted for compatibility; X is never changed.
+    tol : float
+        Accepted for compatibility; scikit-learn's cut-off on singular values drops good columns.
+    n_jobs : int, optional
+        Accepted for compatibility; threads belong to the engine.
+    positive : bool
+        Whether coefficients must not be negative.
+
+    Attributes
+    ----------
+    coef_ : array or tensor, shape (p,) or (k, p)
+        Coefficients, in the dtype of X; a tensor when X was one.
+    intercept_ : float, array or tensor, shape (k,)
+        Intercept.
+    rank_ : int
+        Independent columns of the centred X.
+    singular_ : array, shape (min(n, p),)
+        Singular values of the centred X.
+    n_features_in_ : int
+        p.
+    module_ : LinearModel
+        The fitted model as a plain `nn.Module`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlinear import LinearRegression
+    >>> X = np.array([[1.0, 1], [1, 2], [2, 2], [2, 3]])
+    >>> LinearRegression().fit(X, X @ [1, 2] + 3).coef_.round(12)
+    array([1., 2.])
+    """
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        tol: float = 1e-6,
+        n_jobs: int | None = None,
+        positive: bool = False,
+    ) -> None:
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.positive = positive
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (n, p)
+            Rows.
+        y : array or tensor, shape (n,) or (n, k)
+            Targets.
+        sample_weight : array, shape (n,), optional
+            Weights, at least 0.
+
+        Returns
+        -------
+        LinearRegression
+            Itself.
+        """
+        rows = TrainingRows(self, X, y, sample_weight)
+        objective = self._objective(rows.tensors(), penalty=None)
+        self._keep(solve(objective).coef.numpy(), rows)
+        self.rank_ = objective.evidence.rank
+        self.singular_ = objective.singular()[: min(rows.X.shape)].astype(rows.X.dtype)
+        return self

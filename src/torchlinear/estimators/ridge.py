@@ -1,0 +1,134 @@
+"""`Ridge`: least squares with an L2 penalty behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchlinear.api import solve
+from torchlinear.errors import InvalidInput
+from torchlinear.estimators.base import LinearEstimator, TrainingRows
+from torchlinear.penalties.l2 import L2
+
+__all__ = ["Ridge"]
+
+SOLVERS = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
+
+
+class Ridge(LinearEstimator):
+    """Least squares with the penalty ``alpha * sum(coef**2)``, with scikit-learn's names and meaning.
+
+    It minimises ``sum(sample_weight * (y - X coef - intercept)**2) + alpha * sum(coef**2)``, always exactly:
+    every name of scikit-learn's solvers gives the same optimum.
+
+    Parameters
+    ----------
+    alpha : float or array, shape (k,)
+        Strength, at least 0; one for each target if an array.
+    fit_intercept : bool
+        Whether to fit an intercept, which is not penalised.
+    copy_X, max_iter, tol, random_state
+        Accepted for compatibility; the solution is exact and X is never changed.
+    solver : str
+        One of scikit-learn's names; accepted for compatibility.
+    positive : bool
+        Whether coefficients must not be negative.
+
+    Attributes
+    ----------
+    coef_ : array or tensor, shape (p,) or (k, p)
+        Coefficients, in the dtype of X; a tensor when X was one.
+    intercept_ : float, array or tensor, shape (k,)
+        Intercept.
+    n_iter_ : int
+        1: the solution is direct.
+    solver_ : str
+        The exact solver that was used.
+    n_features_in_ : int
+        p.
+    module_ : LinearModel
+        The fitted model as a plain `nn.Module`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlinear import Ridge
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> Ridge(alpha=2.0).fit(X, [0.0, 1.0, 2.0]).coef_.round(12)
+    array([0.5])
+    """
+
+    def __init__(
+        self,
+        alpha: float | NDArray[np.float64] = 1.0,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-4,
+        solver: str = "auto",
+        positive: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.positive = positive
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (n, p)
+            Rows.
+        y : array or tensor, shape (n,) or (n, k)
+            Targets.
+        sample_weight : float or array, shape (n,), optional
+            Weights, at least 0.
+
+        Returns
+        -------
+        Ridge
+            Itself.
+
+        Raises
+        ------
+        InvalidInput
+            When `alpha` or `solver` is not what is expected.
+        """
+        if self.solver not in SOLVERS:
+            raise InvalidInput(f"solver={self.solver!r} is not known. Known: {', '.join(SOLVERS)}.")
+        rows = TrainingRows(self, X, y, sample_weight)
+        alphas = self._alphas(rows.y.shape[1])
+        coef = np.empty((rows.X.shape[1] + 1, rows.y.shape[1]))
+        for alpha in np.unique(alphas):
+            same = np.flatnonzero(alphas == alpha)
+            penalty = L2(2.0 * float(alpha) / rows.total_weight)
+            solution = solve(self._objective(rows.tensors(same), penalty))
+            coef[:, same] = solution.coef.numpy()
+        self._keep(coef, rows)
+        self.solver_ = solution.solver.partition(" ")[0]
+        self.n_iter_ = 1
+        return self
+
+    def _alphas(self, targets: int) -> NDArray[np.float64]:
+        if isinstance(self.alpha, Real):
+            alphas = np.full(targets, float(self.alpha))
+        else:
+            alphas = np.atleast_1d(np.asarray(self.alpha, dtype=np.float64))
+            if alphas.shape not in ((1,), (targets,)):
+                raise InvalidInput(
+                    f"alpha has shape {alphas.shape} for {targets} targets; expected a number or one for each target."
+                )
+            alphas = np.broadcast_to(alphas, (targets,))
+        if not np.isfinite(alphas).all() or (alphas < 0).any():
+            raise InvalidInput(f"alpha={self.alpha!r}: expected finite numbers of at least 0.")
+        return alphas
