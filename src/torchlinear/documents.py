@@ -1,0 +1,60 @@
+"""Encoders and variables as JSON and back, checked field by field: a model file may come from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from torchlinear.encoding import Columns, Encoder, Variable
+
+__all__ = ["encoder_from_dict", "one_of", "optional_text", "text", "variable_from_dict", "variable_to_dict"]
+
+T = TypeVar("T", bound=str)
+
+
+def variable_to_dict(v: Variable) -> dict[str, Any]:
+    """All fields."""
+    return {**asdict(v), "levels": list(v.levels)}
+
+
+def variable_from_dict(document: Mapping[str, Any]) -> Variable:
+    """The variable of `variable_to_dict`; KeyError, TypeError or ValueError where it is none."""
+    mean = document["mean"]
+    return Variable(
+        text(document["name"]),
+        one_of(document["kind"], ("number", "boolean", "category")),
+        tuple(text(level) for level in document["levels"]),
+        None if mean is None else float(mean),
+        bool(document["single"]),
+        bool(document["numeric"]),
+    )
+
+
+def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Variable]) -> Encoder:
+    """The encoder of `Encoder.to_dict`."""
+    kind = one_of(document["kind"], ("columns", "formula"))
+    own = tuple(variables[text(name)] for name in document["variables"])
+    if kind == "columns":
+        return Columns(own, optional_text(document["full"]))
+    raise ValueError("formulas come next")
+
+
+def text(value: Any) -> str:
+    """`value`, which must be a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {value!r}")
+    return value
+
+
+def optional_text(value: Any) -> str | None:
+    """`value`, which must be a string or None."""
+    return None if value is None else text(value)
+
+
+def one_of(value: Any, known: Sequence[T]) -> T:
+    """`value`, which must be among `known`."""
+    for member in known:
+        if value == member:
+            return member
+    raise ValueError(f"expected one of {', '.join(known)}, got {value!r}")

@@ -1,0 +1,177 @@
+"""What a design learns from a table: roles, kinds, levels and means of columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from torchlinear.encoding import Columns, Encoder, Variable
+from torchlinear.errors import DataError, InvalidInput
+from torchlinear.packing import BLOCK_ROWS, Buffers, Pool, packed
+from torchlinear.sources.base import LEVEL_LIMIT, Column, Table
+
+__all__ = ["Learnt", "Request", "from_columns", "means", "targets_of", "variables_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to learn from which table; see `Design.learn`."""
+
+    table: Table
+    target: tuple[str, ...]
+    weights: str | None
+    missing: Literal["error", "drop", "mean"]
+    intercept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """The parts of a design."""
+
+    features: Encoder
+    targets: Encoder
+    intercept: bool
+
+
+def from_columns(request: Request, columns: Sequence[str] | None) -> Learnt:
+    """Learn one feature or set of dummies for each column."""
+    table = request.table
+    targets = targets_of(request)
+    if request.weights is not None:
+        _number(table.column(request.weights, "weights"), "weights")
+    names = _feature_names(request, columns)
+    for name in names:
+        table.column(name)
+    variables = variables_of(request, names)
+    first = next((v.name for v in variables if v.kind == "category"), None)
+    features = Columns(variables, full=None if request.intercept else first)
+    return Learnt(features, targets, request.intercept)
+
+
+def _feature_names(request: Request, columns: Sequence[str] | None) -> Sequence[str]:
+    reserved = {*request.target, request.weights}
+    if columns is None:
+        names: Sequence[str] = [name for name in request.table.names if name not in reserved]
+        if not names:
+            raise InvalidInput(
+                f"{request.table.source} has no column beside {', '.join(request.table.names)}."
+            )
+        return names
+    if isinstance(columns, str):
+        columns = [columns]
+    twice = [name for name in columns if list(columns).count(name) > 1]
+    if twice:
+        raise InvalidInput(f"columns: {twice[0]!r} is named twice.")
+    refuse_target(request, columns, "columns")
+    if not columns:
+        raise InvalidInput("columns is empty; name at least one feature.")
+    return columns
+
+
+def refuse_target(request: Request, names: Iterable[str], argument: str) -> None:
+    """Raise when a target is among the features, which would predict it from itself."""
+    both = [name for name in names if name in request.target]
+    if both:
+        raise InvalidInput(
+            f"{argument}: {both[0]!r} is the target and also a feature; leave it out of the features."
+        )
+
+
+def targets_of(request: Request) -> Columns:
+    """Targets as they stand in the table."""
+    if not request.target:
+        raise InvalidInput("target is missing: name the target column, or give a formula such as 'y ~ x'.")
+    columns = [request.table.column(name, "target") for name in request.target]
+    return Columns(tuple(_number(column, "target") for column in columns))
+
+
+def _number(column: Column, argument: str) -> Variable:
+    """A column that has to be numeric, for the role that `argument` names."""
+    if column.kind == "text":
+        raise DataError(
+            f"{argument}: column {column.name!r} is text ({column.dtype}); expected numbers. This version "
+            "fits "
+            "numbers; for two classes make a column of 0 and 1 first."
+        )
+    if column.kind not in ("number", "boolean"):
+        raise DataError(f"{argument}: column {column.name!r} is a {column.dtype}; expected numbers.")
+    return Variable(column.name, column.kind, single=column.dtype == "FLOAT")
+
+
+def variables_of(
+    request: Request, names: Sequence[str], categories: Iterable[str] = (), *, argument: str = "columns"
+) -> tuple[Variable, ...]:
+    """Learn how to read columns as features; those in `categories` and text as categories."""
+    columns = [request.table.column(name, argument) for name in names]
+    for column in columns:
+        _refuse(column, argument)
+    wanted = set(categories) | {c.name for c in columns if c.kind == "text"}
+    levels = _levels(request.table, [name for name in names if name in wanted])
+    numbers = [name for name in names if name not in wanted]
+    mean = means(request.table, numbers) if request.missing == "mean" else {}
+    return tuple(
+        Variable(c.name, "category", levels[c.name], numeric=c.kind == "number")
+        if c.name in levels
+        else Variable(
+            c.name,
+            "boolean" if c.kind == "boolean" else "number",
+            mean=mean.get(c.name),
+            single=c.dtype == "FLOAT",
+        )
+        for c in columns
+    )
+
+
+def _refuse(column: Column, argument: str) -> None:
+    if column.kind == "date":
+        raise DataError(
+            f"{argument}: column {column.name!r} is a {column.dtype}, which is not a number. Make one of it "
+            "first, "
+            "such as its year or the days since some day, or leave the column out."
+        )
+    if column.kind == "other":
+        raise DataError(
+            f"{argument}: column {column.name!r} is a {column.dtype}, of which no feature can be made; "
+            "leave it out."
+        )
+
+
+def _levels(table: Table, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, levels in table.levels(names).items() if names else ():
+        if levels is None:
+            raise DataError(
+                f"column {name!r} holds more than {LEVEL_LIMIT:,} different values, as a name or an "
+                "identifier does; "
+                "leave it out, or group its values first."
+            )
+        if not levels:
+            raise DataError(f"column {name!r} has no values; leave it out.")
+        found[name] = levels
+    return found
+
+
+def means(table: Table, names: Sequence[str]) -> dict[str, float]:
+    """Mean of the values that are there, the same bits at any number of threads.
+
+    Raises
+    ------
+    DataError
+        A column has no values.
+    """
+    encoder = Columns(tuple(Variable(name, "number") for name in names))
+    pool = Pool(lambda: Buffers.allocate(encoder, Columns(()), encoder.variables, BLOCK_ROWS))
+    sums: list[list[float]] = [[] for _ in names]
+    counts = np.zeros(len(names), dtype=np.int64)
+    for buffers, n in packed(table.batches(names), BLOCK_ROWS, pool) if names else ():
+        there = ~np.isnan(buffers.X[:, :n])
+        counts += there.sum(axis=1)
+        for parts, total in zip(sums, np.where(there, buffers.X[:, :n], 0.0).sum(axis=1)):
+            parts.append(float(total))
+    if names and not counts.all():
+        raise DataError(f"column {names[int(counts.argmin())]!r} has no values; leave it out.")
+    return {name: math.fsum(parts) / int(count) for name, parts, count in zip(names, sums, counts)}

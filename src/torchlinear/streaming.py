@@ -1,0 +1,145 @@
+"""TableRows: the rows of a table as a design reads them, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear.block import Block, Rows
+from torchlinear.encoding import Columns, Values, Variable
+from torchlinear.missing import complaint
+from torchlinear.packing import Buffers, Pool, block_rows, packed
+from torchlinear.sources.base import Table
+
+if TYPE_CHECKING:
+    from torchlinear.design import Design
+
+__all__ = ["TableRows"]
+
+Array = NDArray[Any]
+
+
+class TableRows(Rows):
+    """The rows of `table` as numbers.
+
+    With its target, every row is complete: what is missing was dropped or filled in as the design says, or is
+    an error that counts it. Without, for prediction, all rows keep their places, and one that cannot be
+    predicted (a missing value, a level that was not learnt) is all NaN. A block is the transpose of a
+    contiguous (p, n) buffer.
+
+    Parameters
+    ----------
+    design : Design
+        What was learnt.
+    table : Table
+        Where the rows are.
+    target : bool
+        Whether to read the target and the weights too.
+    """
+
+    def __init__(self, design: Design, table: Table, *, target: bool) -> None:
+        self.design, self.table, self._fitting = design, table, target
+        self._targets = design.targets if target else Columns(())
+        self.names, self.targets = design.features.names, self._targets.names
+        wanted = [*design.features.variables, *self._targets.variables]
+        if target and design.weights is not None:
+            wanted.append(Variable(design.weights, "number"))
+        self._variables = list({v.name: v for v in reversed(wanted)}.values())[::-1]
+        for v in self._variables:
+            table.column(v.name, "the new rows" if not target else "columns")
+        self._complete = target and design.missing == "drop"
+        self.n_rows = None if self._complete else table.n_rows
+
+    def shards(self) -> Sequence[Any]:
+        """Those of the table."""
+        return self.table.shards()
+
+    def blocks(self, shard: Any, start: int = 0) -> Iterator[Block]:
+        """Blocks of 65,536 rows (fewer when there are many features), from block `start` on.
+
+        A shard without rows is one block of none. A block that the consumer keeps is never overwritten.
+
+        Raises
+        ------
+        DataError
+            A value is missing or infinite where the design allows none, or a weight is negative.
+        """
+        features, targets = self.design.features, self._targets
+        size = block_rows(len(features.names))
+        pool = Pool(lambda: Buffers.allocate(features, targets, self._variables, size))
+        batches = self.table.batches(
+            [v.name for v in self._variables],
+            {v.name: v.levels for v in self._variables if v.kind == "category"},
+            shard=shard,
+            start=start * size,
+            complete=self._complete,
+        )
+        none = start == 0
+        for buffers, n in packed(batches, size, pool):
+            none = False
+            yield self._block(buffers, n, pool)
+        if none:
+            yield self._block(Buffers.allocate(features, targets, self._variables, 0), 0, pool)
+
+    def _block(self, buffers: Buffers, n: int, pool: Pool) -> Block:
+        X, y = buffers.X[:, :n], buffers.y[:, :n]
+        low = None if buffers.low is None else buffers.low[:, :n]
+        values = {name: array[:n] for name, array in buffers.values.items()}
+        if self.design.missing == "mean":
+            _fill_means(self.design.features.variables, values)
+        lost = None if self._fitting else _make_whole(self.design.features.variables, values)
+        if lost is None and not _whole(values):
+            raise complaint(self.design, self.table)
+        self.design.features.encode(values, X, low)
+        self._targets.encode(values, y, None)
+        if self._fitting and not self.design.safe and not (_finite(X) and _finite(y)):
+            raise complaint(self.design, self.table, X, y)
+        if lost is not None:
+            X[:, lost] = np.nan
+        pool.lend(buffers)
+        return Block(_rows(buffers.X, n), _rows(buffers.y, n), self._weight(values), _rows(buffers.low, n))
+
+    def _weight(self, values: Values) -> Tensor | None:
+        if not self._fitting or self.design.weights is None:
+            return None
+        weight = values[self.design.weights].astype(np.float64)
+        if weight.size and weight.min() < 0:
+            raise complaint(self.design, self.table)
+        return torch.from_numpy(weight)
+
+
+def _rows(buffer: Array | None, n: int) -> Any:
+    """The (n, rows) tensor over a (rows, size) buffer."""
+    return None if buffer is None else torch.from_numpy(buffer).T[:n]
+
+
+def _fill_means(variables: Sequence[Variable], values: Values) -> None:
+    for v in variables:
+        if v.mean is not None:
+            array = values[v.name]
+            np.copyto(array, v.mean, where=np.isnan(array), casting="unsafe")
+
+
+def _make_whole(variables: Sequence[Variable], values: Values) -> Array | None:
+    """Where a value is missing; these values are replaced by something that every transform can take."""
+    gaps = {v: values[v.name] < 0 if v.kind == "category" else np.isnan(values[v.name]) for v in variables}
+    lost: Array = np.logical_or.reduce(list(gaps.values())) if gaps else np.zeros(0, dtype=bool)
+    for v, gap in gaps.items():
+        np.copyto(values[v.name], 0 if v.kind == "category" else v.mean or 0.0, where=gap, casting="unsafe")
+    return lost
+
+
+def _whole(values: Values) -> bool:
+    """Whether no value is missing or infinite: a sum over one that is cannot be finite."""
+    return all(array.size == 0 or (_finite(array) if array.dtype.kind == "f" else array.min() >= 0)
+               for array in values.values())  # fmt: skip
+
+
+def _finite(array: Array) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
