@@ -49,7 +49,7 @@ $(VENV)/.dev: SIZE := 540 MB, 2.1 GB on disk
 $(VENV)/.user $(VENV)/.dev: pyproject.toml constraints.txt $(if $(WHOLE),,remake)
 	@$(if $(WHOLE),echo 'Updating $(VENV): pip downloads what is missing or changed.',$(make_venv))
 	@rm -f $(VENV)/.user $(VENV)/.dev
-	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
+	@$(BIN)/python -m pip install --disable-pip-version-check $(if $(WHOLE),-q) -c constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)') $(WHAT)
 	@pwd > $@
 
