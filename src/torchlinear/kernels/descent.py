@@ -79,7 +79,7 @@ class Walk:
     slots : array, shape (3, P)
         What the rule remembers per entry, in the order of `update.SLOTS`.
     clock : array, shape (G, 2)
-        Per row of hyper-parameters: steps taken (0: nothing remembered yet), and NAdam's mu_product (1 first).
+        Per row of hyper-parameters: steps taken (0: nothing remembered yet) and NAdam's mu_product (1 first).
     grad : array, shape (P,)
         Gradient of the last step, before weight decay and the sign of `maximize`.
     """

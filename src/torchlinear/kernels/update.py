@@ -80,7 +80,7 @@ def lerp(start: float, end: float, share: float) -> float:
 
 @inlined
 def tick(code: int, hyper: Array, clock: Array, single_scalars: bool) -> None:
-    """Count a step in each row (step, mu_product) of `clock`; float32 scalars stick at 2**24, as torch's do."""
+    """Count a step in each row (step, mu_product); float32 scalars stick at 2**24, as torch's do."""
     for row in range(clock.shape[0]):
         step = stored(clock[row, 0] + 1.0, single_scalars)
         clock[row, 0] = step
@@ -129,7 +129,7 @@ def descend(
 
 @inlined
 def _left(beta: float, step: float) -> float:
-    """Return beta**step; 0 once ``1 - beta**step`` rounds to 1, which saves most of the time of a small step."""
+    """Return beta**step; 0 once ``1 - beta**step`` rounds to 1, which saves much of a small step's time."""
     return 0.0 if step * (1.0 - beta) > 40.0 else beta**step
 
 
@@ -187,7 +187,8 @@ def _rmsprop(
 
 @inlined
 def _adam(
-    h: Array, lr: float, step: float, theta: Array, grad: Array, mean: Array, square: Array, top: Array, single: bool
+    h: Array, lr: float, step: float,
+    theta: Array, grad: Array, mean: Array, square: Array, top: Array, single: bool,
 ) -> None:  # fmt: skip
     beta1, beta2, eps, amsgrad, decoupled = h[3], h[4], h[5], h[6], h[7]
     sign = -1.0 if h[2] != 0.0 else 1.0
