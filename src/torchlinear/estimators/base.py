@@ -77,6 +77,7 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
 
     fit_intercept: bool
     positive: bool
+    squeezes = False  # whether coef_ of a target of shape (n, 1) has one dimension, as Ridge's
 
     def predict(self, X: Any) -> Any:
         """Predict the target.
@@ -116,7 +117,8 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
     def _keep(self, coef: NDArray[np.float64], rows: TrainingRows) -> None:
         """Set ``coef_`` and ``intercept_`` from (p + 1, k), in the dtype and on the device of X."""
         kept = coef.astype(rows.X.dtype)
-        beta, last = (kept[:-1, 0], kept[-1, 0]) if rows.flat else (kept[:-1].T.copy(), kept[-1].copy())
+        beta = kept[:-1, 0] if rows.flat or (self.squeezes and kept.shape[1] == 1) else kept[:-1].T.copy()
+        last = kept[-1, 0] if rows.flat else kept[-1].copy()
         if not self.fit_intercept:
             last = rows.X.dtype.type(0.0)
         if rows.device is None:

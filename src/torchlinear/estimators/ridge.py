@@ -61,6 +61,8 @@ class Ridge(LinearEstimator):
     array([0.5])
     """
 
+    squeezes = True
+
     def __init__(
         self,
         alpha: float | NDArray[np.float64] = 1.0,
