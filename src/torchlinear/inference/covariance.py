@@ -1,0 +1,113 @@
+"""Covariance of the coefficients.
+
+With the inverse ``S = ([X, 1]' W [X, 1])^-1`` of a least-squares fit and n observations,
+
+    df = n - rank - intercept,    sigma^2 = rss / df,    classical covariance = sigma^2 S.
+
+n counts the rows with a weight above zero when weights are precisions (inverse variances up to a factor),
+and is the sum of the weights when they are frequencies (how many equal rows each row stands for).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchlinear.errors import InvalidInput
+from torchlinear.leastsquares import LeastSquares
+from torchlinear.solution import Solution
+
+__all__ = ["classical", "evidence", "observations", "refusal", "residual_df", "sigma", "standard_errors"]
+
+Array = NDArray[np.float64]
+
+OPTIMUM = 1e-6  # largest certificate at which the errors of the optimum are also those of the fit
+
+
+def refusal(solution: Solution) -> str | None:
+    """Why standard errors do not apply to `solution`, one sentence with the remedy; None when they do."""
+    if solution.evidence is None:
+        return (
+            f"the fit (loss {solution.loss}) kept no cross products of its rows; "
+            "tl.fit(X, y) with the squared loss does."
+        )
+    if solution.penalty != "none":
+        return (
+            f"{solution.penalty} pulls the coefficients towards zero on purpose, and classical standard "
+            "errors and p-values know nothing of that bias; fit without a penalty to have them."
+        )
+    if not solution.certificate <= OPTIMUM:
+        return (
+            "they belong to the exact least-squares solution, and this fit stopped short of it "
+            f"(certificate {solution.certificate:.1e}, at most {OPTIMUM:.0e} wanted); run more epochs, or "
+            "solver='auto'."
+        )
+    return None
+
+
+def evidence(solution: Solution) -> LeastSquares:
+    """Look up what classical inference works from.
+
+    Raises
+    ------
+    InvalidInput
+        When standard errors do not apply; it says why.
+    """
+    reason = refusal(solution)
+    if reason is not None or solution.evidence is None:
+        raise InvalidInput(f"standard errors and intervals are not to be had: {reason}")
+    return solution.evidence
+
+
+def observations(solution: Solution, known: LeastSquares) -> float:
+    """n: rows with a weight above zero, or the sum of frequency weights."""
+    return known.weight if solution.weight_type == "frequency" else float(known.rows)
+
+
+def residual_df(solution: Solution, known: LeastSquares) -> float:
+    """Degrees of freedom left for the residuals: n, less the independent features and the intercept."""
+    return observations(solution, known) - known.rank - int(solution.intercept)
+
+
+def sigma(solution: Solution, known: LeastSquares) -> Array:
+    """Residual standard error, shape (k,), in units of the targets; NaN without degrees of freedom."""
+    df = residual_df(solution, known)
+    return np.sqrt(known.rss / df) if df > 0 else np.full(known.rss.shape, math.nan)
+
+
+def classical(solution: Solution, target: int = 0) -> Array:
+    """Classical covariance of one target's coefficients.
+
+    Parameters
+    ----------
+    solution : Solution
+        Of an unpenalised least-squares fit.
+    target : int
+        Which of the k targets.
+
+    Returns
+    -------
+    ndarray, shape (p + 1, p + 1), float64
+        The intercept last; NaN for dropped features, and for the intercept of a fit without one.
+
+    Raises
+    ------
+    InvalidInput
+        When standard errors do not apply to `solution`.
+    """
+    known = evidence(solution)
+    inverse = known.inverse.copy()
+    if not solution.intercept:
+        inverse[-1, :] = inverse[:, -1] = math.nan
+    return np.asarray(sigma(solution, known)[target] ** 2 * inverse)
+
+
+def standard_errors(solution: Solution) -> Array:
+    """Classical standard errors, shape (p + 1, k): the roots of the diagonals of `classical`."""
+    known = evidence(solution)
+    diagonal = np.diagonal(known.inverse).copy()
+    if not solution.intercept:
+        diagonal[-1] = math.nan
+    return np.asarray(np.sqrt(diagonal)[:, None] * sigma(solution, known))

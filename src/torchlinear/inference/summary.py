@@ -1,0 +1,298 @@
+"""Summary: all that a fit says about itself, as a record that prints well.
+
+Standard errors, t, p and intervals stand in it only where they are what they claim to be: at the optimum of
+a least-squares fit without penalty. Elsewhere they are NaN, and a note says why.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchlinear.errors import InvalidInput, MissingExtra
+from torchlinear.inference.covariance import observations, refusal, residual_df, standard_errors
+from torchlinear.inference.tests import Quality, critical, quality, t_probability
+from torchlinear.leastsquares import LeastSquares
+from torchlinear.registry import suggestion
+from torchlinear.solution import Solution
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Coefficients", "Summary", "summarise"]
+
+Array = NDArray[np.float64]
+
+KNOWN = ("classical",)
+PERFECT = 1e-30  # of the target's mean square: residual variance that is rounding alone, as R's lm judges
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """One target's coefficients; every array has shape (m,), the intercept first where there is one.
+
+    Attributes
+    ----------
+    target : str
+        Name of the target.
+    names : tuple of str
+        ``Intercept`` and the features.
+    dropped : tuple of bool
+        Which features were dropped because they depend on others.
+    coef, se : ndarray
+        Coefficients and standard errors, in units of the target over units of the feature.
+    t, p : ndarray
+        Coefficient over standard error; two-sided p of that under Student's t.
+    low, high : ndarray
+        Ends of the confidence interval.
+    """
+
+    target: str
+    names: tuple[str, ...]
+    dropped: tuple[bool, ...]
+    coef: Array
+    se: Array
+    t: Array
+    p: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `Fit.summary` returns: ``print`` it, or take `tables`, `to_frame()`, `to_dict()`.
+
+    Attributes
+    ----------
+    tables : tuple of Coefficients
+        One for each target.
+    quality : Quality or None
+        R2, F, likelihood and the like, each of shape (k,); None when the fit kept no cross products.
+    inference : bool
+        Whether standard errors apply.
+    notes : tuple of str
+        Sentences that a reader needs to know.
+    cov, level
+        Type of the covariance; level of the intervals.
+    rows : int or None
+        Rows with a weight above zero.
+    weight : float or None
+        Sum of the weights.
+    features, intercept, loss, penalty, weight_type, solver, status, certificate, epochs
+        As in the solution.
+    """
+
+    tables: tuple[Coefficients, ...]
+    quality: Quality | None
+    inference: bool
+    notes: tuple[str, ...]
+    cov: str
+    level: float
+    rows: int | None
+    weight: float | None
+    features: tuple[str, ...]
+    intercept: bool
+    loss: str
+    penalty: str
+    weight_type: str | None
+    solver: str
+    status: str
+    certificate: float
+    epochs: int
+
+    def __str__(self) -> str:
+        from torchlinear.inference.text import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from torchlinear.inference.markup import as_html
+
+        return as_html(self)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the coefficients as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: names, ``Intercept`` first; (target, name) for several targets. Columns: ``coef, se, t, p,
+            low, high``.
+
+        Raises
+        ------
+        MissingExtra
+            When pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtra(
+                "to_frame() needs pandas: python -m pip install pandas; to_dict() works without it."
+            ) from None
+        frames = {
+            table.target: pandas.DataFrame(_columns(table), index=pandas.Index(table.names, name="name"))
+            for table in self.tables
+        }
+        if len(self.tables) == 1:
+            return frames[self.tables[0].target]
+        return pandas.concat(frames, names=["target", "name"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists, texts and numbers for JSON; None for what is NaN or infinite."""
+        return {
+            "targets": {table.target: self._target(j) for j, table in enumerate(self.tables)},
+            "cov": self.cov if self.inference else None,
+            "level": self.level,
+            "rows": self.rows,
+            "weight": _plain(self.weight),
+            "weight_type": self.weight_type,
+            "intercept": self.intercept,
+            "loss": self.loss,
+            "penalty": self.penalty,
+            "solver": self.solver,
+            "status": self.status,
+            "certificate": _plain(self.certificate),
+            "epochs": self.epochs,
+            "notes": list(self.notes),
+        }
+
+    def _target(self, j: int) -> dict[str, Any]:
+        table, fields = self.tables[j], {}
+        if self.quality is not None:
+            values = ((name, getattr(self.quality, name)) for name in Quality.__dataclass_fields__)
+            fields = {name: _plain(value if isinstance(value, float) else value[j]) for name, value in values}
+        columns = {name: [_plain(value) for value in values] for name, values in _columns(table).items()}
+        return {"names": list(table.names), "dropped": list(table.dropped), **columns, **fields}
+
+
+def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -> Summary:
+    """Summarise a fit.
+
+    Parameters
+    ----------
+    solution : Solution
+        The fit.
+    cov : {"classical"}
+        Type of the covariance: one variance for all rows (divided by their weights).
+    level : float
+        Level of the confidence intervals.
+
+    Returns
+    -------
+    Summary
+        Prints as a table.
+
+    Raises
+    ------
+    InvalidInput
+        When `cov` is not known, or `level` is not between 0 and 1.
+    """
+    if cov not in KNOWN:
+        hint = suggestion(str(cov).lower(), KNOWN)
+        raise InvalidInput(f"cov={cov!r} is not known{hint}. Known: {', '.join(KNOWN)}.")
+    critical(level, 1.0)  # refuses a bad level whatever the fit
+    known = solution.evidence
+    return Summary(
+        tables=_tables(solution, level),
+        quality=None if known is None else _quality(solution, known),
+        inference=refusal(solution) is None,
+        notes=tuple(_notes(solution)),
+        cov=cov,
+        level=level,
+        rows=None if known is None else known.rows,
+        weight=None if known is None else known.weight,
+        features=solution.names,
+        intercept=solution.intercept,
+        loss=solution.loss,
+        penalty=solution.penalty,
+        weight_type=solution.weight_type,
+        solver=solution.solver,
+        status=solution.status.label,
+        certificate=solution.certificate,
+        epochs=len(solution.history),
+    )
+
+
+def _tables(solution: Solution, level: float) -> tuple[Coefficients, ...]:
+    coef, df = _intercept_first(solution, solution.coef.numpy()), math.nan
+    se = np.full_like(coef, math.nan)
+    if solution.evidence is not None and refusal(solution) is None:
+        se = _intercept_first(solution, standard_errors(solution))
+        df = residual_df(solution, solution.evidence)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has standard errors of 0
+        t = coef / se
+    p, reach = t_probability(t, df), critical(level, df) * se
+    gone = (
+        np.zeros(len(solution.names), dtype=bool)
+        if solution.evidence is None
+        else solution.evidence.dependent
+    )
+    names = ("Intercept", *solution.names) if solution.intercept else solution.names
+    dropped = (*(False for _ in range(int(solution.intercept))), *(bool(out) for out in gone))
+    return tuple(
+        Coefficients(target, names, dropped, *(a[:, j] for a in (coef, se, t, p, coef - reach, coef + reach)))
+        for j, target in enumerate(solution.targets)
+    )
+
+
+def _intercept_first(solution: Solution, values: Array) -> Array:
+    """Rows of `values` (p + 1, k) as tables show them: the intercept first, or not at all."""
+    return np.concatenate([values[-1:], values[:-1]]) if solution.intercept else values[:-1]
+
+
+def _quality(solution: Solution, known: LeastSquares) -> Quality:
+    """Quality of the fit; NaN for what holds only at the optimum of a fit without penalty, elsewhere."""
+    full = quality(solution, known)
+    if refusal(solution) is None:
+        return full
+    unknown = np.full_like(full.r2, math.nan)
+    return replace(
+        full,
+        model_df=math.nan,
+        residual_df=math.nan,
+        **dict.fromkeys(("sigma", "adjusted_r2", "f", "f_p", "log_likelihood", "aic", "bic"), unknown),
+    )
+
+
+def _notes(solution: Solution) -> list[str]:
+    reason, known = refusal(solution), solution.evidence
+    notes = [] if reason is None else [f"No standard errors: {reason}"]
+    if known is None:
+        return notes
+    if reason is None and residual_df(solution, known) <= 0:
+        notes.append(
+            f"No standard errors: {observations(solution, known):g} observations and "
+            f"{known.rank + int(solution.intercept)} coefficients leave no degrees of freedom to "
+            "estimate the scatter from; more rows or fewer features give them."
+        )
+    elif reason is None and _perfect(known).any():
+        notes.append(
+            "The fit is perfect to the last digit: standard errors, t and p describe rounding, not data."
+        )
+    if solution.dropped:
+        notes.append(
+            f"Dropped: {', '.join(solution.dropped)}: constant, or a linear combination of the columns "
+            "before; coefficient 0."
+        )
+    if (known.tss == 0).any():
+        notes.append("A target does not vary, so R2 and F are undefined.")
+    return notes
+
+
+def _perfect(known: LeastSquares) -> NDArray[np.bool_]:
+    """Targets whose residuals are rounding alone, shape (k,)."""
+    square = known.tss / known.weight + np.square(known.mean[len(known.dependent) :])
+    return np.asarray((known.tss > 0) & (known.rss / known.weight <= PERFECT * square))
+
+
+def _columns(table: Coefficients) -> dict[str, Array]:
+    return {name: getattr(table, name) for name in ("coef", "se", "t", "p", "low", "high")}
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,281 @@
+"""Pictures of a fit. Every function takes and returns a Matplotlib Axes, and changes nothing but that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from torchlinear.errors import InvalidInput
+from torchlinear.inference.covariance import refusal
+from torchlinear.inference.intervals import prediction
+from torchlinear.inference.numerals import printable, significant
+from torchlinear.loop import History
+from torchlinear.registry import suggestion
+from torchlinear.report import fonts
+from torchlinear.report.style import FAINT, INK, LINE, POINT, axes_of, heading, quiet
+from torchlinear.report.tables import equation
+from torchlinear.solution import Solution
+
+__all__ = ["DRAWN", "plot", "plot_loss"]
+
+Array = NDArray[np.float64]
+
+DRAWN = 2_000  # points of a scatter; more take long to draw and show no more
+LONGEST = 64  # characters of an equation that fit above a picture
+DECADES = 2.0  # powers of ten that losses span from which on their axis is logarithmic
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """The rows that are drawn, for one target: X (n, p), y (n,), and of how many rows they are."""
+
+    X: Array
+    y: Array
+    total: int
+    index: int
+
+    @property
+    def complete(self) -> bool:
+        return len(self.y) == self.total
+
+    def predicted(self, solution: Solution) -> Array:
+        coef = solution.coef.numpy()[:, self.index]
+        return np.asarray(self.X @ coef[:-1] + coef[-1])
+
+    @property
+    def label(self) -> str:
+        return "rows" if self.complete else f"{len(self.y):,} of {self.total:,} rows drawn"
+
+
+def plot(
+    solution: Solution,
+    X: Array,
+    y: Array,
+    ax: Axes | None = None,
+    *,
+    total: int | None = None,
+    target: int | str = 0,
+    level: float = 0.95,
+) -> Axes:
+    """Draw rows and fit: points, line and band for one feature; predicted against observed for more.
+
+    Parameters
+    ----------
+    solution : Solution
+        The fit.
+    X : ndarray, shape (n, p)
+        Features of the rows to draw, in the user's units.
+    y : ndarray, shape (n,) or (n, k)
+        Their targets.
+    ax : Axes, optional
+        Where to draw; a new figure otherwise.
+    total : int, optional
+        Rows of which these are a sample. Beyond 2,000 rows a sample is drawn, and said to be one.
+    target : int or str
+        Which target, by position or name, when there are several.
+    level : float
+        Level of the confidence band of the line.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on; its title holds the equation, R2 and n.
+
+    Raises
+    ------
+    InvalidInput
+        When shapes do not belong to the fit, or there is no such target.
+    """
+    points = _points(solution, X, y, total, target)
+    ax = axes_of(ax)
+    quiet(ax)
+    if len(solution.names) == 1:
+        _draw_line(ax, solution, points, level)
+    else:
+        _draw_predicted(ax, solution, points)
+    fonts.adapt(ax)
+    return ax
+
+
+def plot_loss(history: History, best: float | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the loss by epoch, on a logarithmic axis when it spans more than two powers of ten.
+
+    Parameters
+    ----------
+    history : History
+        Loss by epoch.
+    best : float, optional
+        Loss of the exact optimum; a line shows it, and the gap that is left is told.
+    ax : Axes, optional
+        Where to draw; a new figure otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InvalidInput
+        When the fit went through no epochs, as an exact one does not.
+    """
+    epoch, loss = history.epoch.numpy(), history.loss.numpy()
+    if not loss.size:
+        raise InvalidInput(
+            "there is no loss by epoch to draw: an exact solver takes no epochs; fit with a descent."
+        )
+    ax = axes_of(ax)
+    quiet(ax)
+    ax.plot(epoch, loss, color=LINE, linewidth=1.8, marker="o" if loss.size == 1 else None, label="loss")
+    below = (
+        f"{history.seen:,} epoch{'' if history.seen == 1 else 's'}, last loss {significant(float(loss[-1]))}"
+    )
+    gap = _gap(loss, best)
+    if best is not None:
+        _draw_best(ax, epoch, gap, best)
+        below += f", {significant(float(loss[-1]) - best, 3)} above the exact optimum {significant(best)}"
+    if (_decades(loss) > DECADES or _decades(gap) > DECADES) and not (loss <= 0).any():
+        ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    heading(ax, "Loss by epoch" if np.isfinite(loss).all() else "Loss by epoch (diverged)", below)
+    fonts.adapt(ax)
+    return ax
+
+
+def _gap(loss: Array, best: float | None) -> Array:
+    """Loss above the optimum, shape (e,); NaN where it is not known, or within rounding."""
+    gap = np.full_like(loss, np.nan) if best is None else loss - best
+    return np.where(gap > 4.0 * np.finfo(np.float64).eps * abs(best or 0.0), gap, np.nan)
+
+
+def _decades(values: Array) -> float:
+    """Powers of ten that the positive, finite values span."""
+    usable = values[np.isfinite(values) & (values > 0)]
+    return float(np.log10(usable.max() / usable.min())) if usable.size else 0.0
+
+
+def _draw_best(ax: Axes, epoch: NDArray[np.int64], gap: Array, best: float) -> None:
+    """Draw the exact optimum, and the gap to it where that is another curve than the loss."""
+    if best <= 0:
+        return
+    if _decades(gap) > DECADES:
+        ax.plot(epoch, gap, color=POINT, linewidth=1.2, label="gap to the optimum")
+    ax.axhline(best, color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), label="exact optimum")
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
+
+
+def _draw_line(ax: Axes, solution: Solution, points: _Points, level: float) -> None:
+    j, x = points.index, points.X[:, 0]
+    ax.scatter(x, points.y, **_marks(points))
+    inside = x[np.isfinite(x)]
+    if inside.size:
+        grid = np.linspace(inside.min(), inside.max(), 100)
+        slope, intercept = solution.coef[0, j].item(), solution.coef[1, j].item()
+        ax.plot(grid, intercept + slope * grid, color=LINE, linewidth=2.0, zorder=3, label="fit")
+        if refusal(solution) is None:
+            band = prediction(solution, grid[:, None], level, kind="confidence")
+            low, high = (side.reshape(len(grid), -1)[:, j] for side in (band.low, band.high))
+            share = f"{100 * level:g}% confidence band"
+            ax.fill_between(grid, low, high, color=LINE, alpha=0.16, linewidth=0, zorder=2, label=share)
+    _label(ax, printable(solution.names[0]), printable(solution.targets[j]))
+    _head(ax, solution, points)
+
+
+def _draw_predicted(ax: Axes, solution: Solution, points: _Points) -> None:
+    j = points.index
+    predicted, name = points.predicted(solution), printable(solution.targets[j])
+    both = np.concatenate([predicted, points.y])
+    both = both[np.isfinite(both)]
+    ends = [both.min(), both.max()] if both.size else [0.0, 1.0]
+    ax.plot(ends, ends, color=LINE, linewidth=1.6, zorder=3, label="predicted = observed")
+    ax.scatter(points.y, predicted, **_marks(points))
+    _label(ax, f"observed {name}", f"predicted {name}")
+    _head(ax, solution, points)
+
+
+def _marks(points: _Points) -> dict[str, Any]:
+    """How points look: smaller and fainter the more there are, as one image when they are a sample."""
+    crowd = len(points.y)
+    return {
+        "s": 26.0 if crowd <= 200 else 14.0 if crowd <= 1000 else 9.0,
+        "alpha": 0.85 if crowd <= 200 else 0.6 if crowd <= 1000 else 0.4,
+        "color": POINT,
+        "linewidths": 0,
+        "rasterized": not points.complete,
+        "label": points.label,
+        "zorder": 3.5 if crowd <= 200 else 2.5,  # few points lie on the line, many under it
+    }
+
+
+def _label(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(x, parse_math=False)  # a column may be called "price in $ of $area"
+    ax.set_ylabel(y, parse_math=False)
+    ax.legend(frameon=False, fontsize=9, labelcolor=INK)
+
+
+def _head(ax: Axes, solution: Solution, points: _Points) -> None:
+    """Write the equation, R2, n, and which target it is of several."""
+    j, name = points.index, printable(solution.targets[points.index])
+    line = equation(solution).splitlines()[j]
+    facts = [] if len(solution.targets) == 1 else [f"target {name} ({j + 1} of {len(solution.targets)})"]
+    r2 = _r2(solution, points)
+    facts += [] if r2 is None else [f"R² = {_share(r2)}"]
+    facts.append(f"n = {points.total:,}")
+    heading(
+        ax, line if len(line) <= LONGEST else f"{name}, {len(solution.names):,} features", "    ".join(facts)
+    )
+
+
+def _r2(solution: Solution, points: _Points) -> float | None:
+    """R2 of all rows: from the fit's own sums, else from the points when they are all the rows."""
+    known, j = solution.evidence, points.index
+    if known is not None:
+        rss, tss = float(known.rss[j]), float(known.tss[j])
+    elif points.complete:
+        centre = points.y.mean() if solution.intercept else 0.0
+        rss = float(np.square(points.y - points.predicted(solution)).sum())
+        tss = float(np.square(points.y - centre).sum())
+    else:
+        return None
+    return 1.0 - rss / tss if tss > 0 else None
+
+
+def _share(value: float) -> str:
+    """R2 to three decimals, to six where three would say 1."""
+    return f"{value:.3f}" if value < 0.9995 else f"{value:.6f}" if value < 0.9999995 else "1"
+
+
+def _points(solution: Solution, X: Array, y: Array, total: int | None, target: int | str) -> _Points:
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    y = y[:, None] if y.ndim == 1 else y
+    p, k = len(solution.names), len(solution.targets)
+    if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or (X.shape[1], y.shape[1]) != (p, k):
+        raise InvalidInput(
+            f"X has shape {X.shape} and y {y.shape}; expected (n, {p}) and (n, {k}), as in the fit."
+        )
+    j, rows = _index(solution, target), np.arange(len(y))
+    if len(rows) > DRAWN:
+        rows = np.sort(np.random.default_rng(0).choice(rows, DRAWN, replace=False))
+    return _Points(X[rows], y[rows, j], len(y) if total is None else total, j)
+
+
+def _index(solution: Solution, target: int | str) -> int:
+    known = solution.targets
+    if isinstance(target, str):
+        if target not in known:
+            hint = suggestion(target, known)
+            raise InvalidInput(f"target={target!r} is not known{hint}. Known: {', '.join(known)}.")
+        return known.index(target)
+    if not 0 <= target < len(known):
+        raise InvalidInput(
+            f"target={target!r} is out of range; the fit has {len(known)}: {', '.join(known)}."
+        )
+    return target

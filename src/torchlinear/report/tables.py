@@ -1,0 +1,100 @@
+"""The fitted model in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torchlinear.inference.numerals import HIGHEST, LOWEST, magnitude, printable
+from torchlinear.solution import Solution
+
+__all__ = ["equation"]
+
+Array = NDArray[np.float64]
+
+TERMS = 8  # features that an equation names
+CLEAN = (
+    1e-6  # relative distance at which a number counts as the short one beside it: float32 data keep 7 digits
+)
+NOTHING = 1e-12  # of the target's norm: a term that contributes less is rounding, and printed as 0
+
+
+def equation(solution: Solution) -> str:
+    """Write the fitted line, such as ``'y = 3 x + 0.8'``; one line for each target.
+
+    Numbers have four significant digits, smaller ones beside larger ones at least three. Where they are
+    rounded their zeros stay (``2.958 x + 0.820``); where nothing is lost they go (``3 x + 0.8``). Dropped
+    features are left out, and beyond eight features the rest is counted.
+
+    Parameters
+    ----------
+    solution : Solution
+        The fit.
+
+    Returns
+    -------
+    str
+        One line for each target.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.tensor([0.0, 1.0, 2.0])
+    >>> tl.fit(x, torch.stack([3 * x + 0.8, 1 - x / 3], dim=1)).equation.splitlines()
+    ['y0 = 3 x + 0.8', 'y1 = -0.333 x + 1']
+    """
+    coef = np.where(_negligible(solution), 0.0, solution.coef.numpy())
+    return "\n".join(_line(solution, name, coef[:, j]) for j, name in enumerate(solution.targets))
+
+
+def _line(solution: Solution, target: str, coef: Array) -> str:
+    dropped = set(solution.dropped)
+    features = [(printable(name), value) for name, value in zip(solution.names, coef) if name not in dropped]
+    shown, more = features[:TERMS], len(features) - TERMS
+    constant = [float(coef[-1])] if solution.intercept else []
+    largest = max((abs(value) for _, value in shown), default=0.0)
+    largest = max([largest, *(abs(value) for value in constant)])
+    terms = [_signed(value, largest, f" {name}") for name, value in shown]
+    if more > 0:
+        terms.append(f"+ … ({more:,} more)")
+    terms += [_signed(value, largest, "") for value in constant]
+    right = " ".join(terms or ["+ 0"])
+    return f"{printable(target)} = {'-' if right.startswith('-') else ''}{right[2:]}"
+
+
+def _signed(value: float, largest: float, suffix: str) -> str:
+    return f"{'-' if value < 0 else '+'} {_digits(abs(value), largest)}{suffix}"
+
+
+def _digits(value: float, largest: float) -> str:
+    """Four digits of `value`, or three where `largest` beside it has four already; shorter where exact."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g}"
+    short = f"{value:.4g}"
+    exponent = not LOWEST < magnitude(value) <= HIGHEST
+    if abs(float(short) - value) <= CLEAN * value and (exponent or "e" not in short):
+        return short
+    if exponent:
+        return f"{value:.3e}"
+    decimals = max(3 - magnitude(largest), 2 - magnitude(value), 0)
+    return f"{value:.{decimals}f}"
+
+
+def _negligible(solution: Solution) -> NDArray[np.bool_]:
+    """Coefficients, shape (p + 1, k), whose share of the target is rounding alone.
+
+    A feature's is the norm of what it adds beyond the others, ``|b_j| / sqrt(inverse_jj)``; the
+    intercept's is told by the terms that it is the small difference of.
+    """
+    known, coef = solution.evidence, solution.coef.numpy()
+    if known is None:
+        return np.zeros(coef.shape, dtype=bool)
+    p = len(solution.names)
+    mean_x, mean_y = known.mean[:p, None], known.mean[p:]
+    target = np.sqrt(known.tss + known.weight * np.square(mean_y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.abs(coef[:p]) / np.sqrt(np.diagonal(known.inverse)[:p, None])
+    parts = np.abs(mean_y) + np.abs(coef[:p] * mean_x).sum(axis=0)
+    return np.vstack([own <= NOTHING * target, np.abs(coef[p:]) <= NOTHING * parts])
