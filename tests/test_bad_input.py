@@ -137,7 +137,7 @@ def test_a_constant_target() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(tl.DataError, match="no such file.*houses.csv"):
+    with pytest.raises(tl.InvalidInput, match="there is no file .*houses.csv"):
         tl.fit(tmp_path / "houses.csv", "price")
 
 
@@ -166,7 +166,7 @@ def test_a_column_of_a_formula_that_is_not_there(tmp_path: Path) -> None:
 
 def test_text_in_a_number_column_late_in_a_file(tmp_path: Path) -> None:
     lines = ["area,price", *(f"{i % 97},{i % 89}" for i in range(40_000)), "large,3", "1,2"]
-    with pytest.raises(tl.DataError, match=r"houses.csv.*40002.*area.*large"):
+    with pytest.raises(tl.DataError, match=r"houses.csv, line 40,002: column 'area' .*'large'"):
         tl.fit(csv(tmp_path, "\n".join(lines)), "price")
 
 
@@ -179,17 +179,17 @@ def test_missing_values_are_counted_by_column() -> None:
 
 
 def test_infinite_values_of_a_frame_are_named() -> None:
-    with pytest.raises(tl.DataError, match=r"area.*inf"):
+    with pytest.raises(tl.DataError, match=r"infinite values: area: 1 of 6 rows"):
         tl.fit(frame(area=[50.0, float("inf"), 80, 90, 120, 130]), "price")
 
 
 def test_a_target_that_is_also_a_feature() -> None:
-    with pytest.raises(tl.InvalidInput, match="price.*both"):
+    with pytest.raises(tl.InvalidInput, match="'price' is the target and also a feature"):
         tl.fit(frame(), "price", columns=["area", "price"])
 
 
 def test_dates_are_refused_with_advice() -> None:
-    with pytest.raises(tl.DataError, match=r"sold.*date"):
+    with pytest.raises(tl.DataError, match=r"'sold' is a TIMESTAMP.*days since"):
         tl.fit(frame(sold=pd.date_range("2024-01-01", periods=6)), "price")
 
 

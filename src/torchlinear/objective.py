@@ -178,7 +178,7 @@ class Objective:
         return float(max(relative.max(initial=0.0), missed.max(initial=0.0)))
 
     def _checked(self, sums: Sums) -> Sums:
-        if not sums.weight > 0:
+        if sums.weight == 0.0:
             raise DataError("the weights sum to zero: give at least one row a weight above 0.")
         if not sums.finite:
             counts = self.loaded.sum(Block.nonfinite).tolist()

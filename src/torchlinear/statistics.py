@@ -61,7 +61,7 @@ class Moments:
     ) -> Moments:
         """Moments from sums about `shift`: ``total = sum w (z - shift)``, ``cross`` likewise."""
         if weight == 0.0 or not np.isfinite(cross.high).all():
-            return cls(n_features, rows, 0.0, words.of(shift), cross, low_words)
+            return cls(n_features, rows, weight, words.of(shift), cross, low_words)
         delta = words.divide(total, words.of(weight))
         outer = words.multiply(words.column(total), words.row(delta))
         return cls(
@@ -74,9 +74,9 @@ class Moments:
         )
 
     def __add__(self, other: Moments) -> Moments:
-        if not other.weight:
+        if not other.weight or not self.finite:
             return self
-        if not self.weight:
+        if not self.weight or not other.finite:
             return other
         weight = self.weight + other.weight
         delta = words.subtract(other.mean, self.mean)
@@ -145,9 +145,9 @@ class Triangle:
         return bool(np.isfinite(self.R.high).all())
 
     def __add__(self, other: Triangle) -> Triangle:
-        if not other.weight:
+        if not other.weight or not self.finite:
             return self
-        if not self.weight:
+        if not self.weight or not other.finite:
             return other
         weight = self.weight + other.weight
         delta = words.subtract(other.mean, self.mean)
