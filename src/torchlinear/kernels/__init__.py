@@ -157,8 +157,8 @@ class Kernel:
         where = folder() if cache else None
         before = numba.config.CACHE_DIR
         try:
-            if where is not None:
-                numba.config.CACHE_DIR = str(where)
+            if where is not None:  # Numba's key leaves the flags out
+                numba.config.CACHE_DIR = str(where / "-".join(["kernels", *sorted(self.fastmath)]))
             return _jit(self.function, fastmath=self.fastmath, cache=where is not None)
         finally:
             numba.config.CACHE_DIR = before
