@@ -130,7 +130,12 @@ class Design:
         if formula is not None and columns is not None:
             raise InvalidInput("formula= and columns= both choose the features; pass one of them.")
         request = learning.Request(table, _names(target), weights, missing, intercept)
-        learnt = learning.from_columns(request, columns)
+        if formula is None:
+            learnt = learning.from_columns(request, columns)
+        else:
+            from torchlinear.formula_learning import from_formula  # formulaic and pandas: half a second
+
+            learnt = from_formula(request, formula)
         return cls(learnt.features, learnt.targets, weights, missing, learnt.intercept, formula)
 
     def rows(self, table: Table, *, target: bool = True) -> TableRows:

@@ -37,7 +37,16 @@ def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Varia
     own = tuple(variables[text(name)] for name in document["variables"])
     if kind == "columns":
         return Columns(own, optional_text(document["full"]))
-    raise ValueError("formulas come next")
+    from torchlinear.replay import Formula, decoded  # formulaic and pandas: half a second
+
+    return Formula(
+        text(document["text"]),
+        one_of(document["side"], ("left", "right")),
+        tuple(text(name) for name in document["columns"]),
+        bool(document["intercept"]),
+        own,
+        decoded(document["state"]),
+    ).checked()
 
 
 def text(value: Any) -> str:

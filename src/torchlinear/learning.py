@@ -14,7 +14,17 @@ from torchlinear.errors import DataError, InvalidInput
 from torchlinear.packing import BLOCK_ROWS, Buffers, Pool, packed
 from torchlinear.sources.base import LEVEL_LIMIT, Column, Table
 
-__all__ = ["Learnt", "Request", "from_columns", "means", "targets_of", "variables_of"]
+__all__ = [
+    "Learnt",
+    "Request",
+    "features_of",
+    "from_columns",
+    "means",
+    "number",
+    "refuse_target",
+    "targets_of",
+    "variables_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +52,15 @@ def from_columns(request: Request, columns: Sequence[str] | None) -> Learnt:
     table = request.table
     targets = targets_of(request)
     if request.weights is not None:
-        _number(table.column(request.weights, "weights"), "weights")
-    names = _feature_names(request, columns)
-    for name in names:
-        table.column(name)
+        number(table.column(request.weights, "weights"), "weights")
+    return Learnt(features_of(request, _feature_names(request, columns)), targets, request.intercept)
+
+
+def features_of(request: Request, names: Sequence[str]) -> Columns:
+    """Features from columns as they stand; without intercept the first category keeps all its levels."""
     variables = variables_of(request, names)
     first = next((v.name for v in variables if v.kind == "category"), None)
-    features = Columns(variables, full=None if request.intercept else first)
-    return Learnt(features, targets, request.intercept)
+    return Columns(variables, full=None if request.intercept else first)
 
 
 def _feature_names(request: Request, columns: Sequence[str] | None) -> Sequence[str]:
@@ -86,16 +97,15 @@ def targets_of(request: Request) -> Columns:
     if not request.target:
         raise InvalidInput("target is missing: name the target column, or give a formula such as 'y ~ x'.")
     columns = [request.table.column(name, "target") for name in request.target]
-    return Columns(tuple(_number(column, "target") for column in columns))
+    return Columns(tuple(number(column, "target") for column in columns))
 
 
-def _number(column: Column, argument: str) -> Variable:
+def number(column: Column, argument: str) -> Variable:
     """A column that has to be numeric, for the role that `argument` names."""
     if column.kind == "text":
+        advice = " For two classes make a column of 0 and 1 first." if argument == "target" else ""
         raise DataError(
-            f"{argument}: column {column.name!r} is text ({column.dtype}); expected numbers. This version "
-            "fits "
-            "numbers; for two classes make a column of 0 and 1 first."
+            f"{argument}: column {column.name!r} is text ({column.dtype}); expected numbers.{advice}"
         )
     if column.kind not in ("number", "boolean"):
         raise DataError(f"{argument}: column {column.name!r} is a {column.dtype}; expected numbers.")

@@ -29,7 +29,7 @@ def complaint(
         or _infinite(profile)
         or _negative(design, profile)
         or _undefined(design, X, y)
-        or f"{table.source} changed while it was read: a value is missing or of a level that was not there before."
+        or f"{table.source} changed while it was read: a value is missing, or of a level that was not there."
     )
 
 

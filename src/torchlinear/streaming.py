@@ -92,7 +92,7 @@ class TableRows(Rows):
         values = {name: array[:n] for name, array in buffers.values.items()}
         if self.design.missing == "mean":
             _fill_means(self.design.features.variables, values)
-        lost = None if self._fitting else _make_whole(self.design.features.variables, values)
+        lost = None if self._fitting else _make_whole(self.design.features.variables, values, n)
         if lost is None and not _whole(values):
             raise complaint(self.design, self.table)
         self.design.features.encode(values, X, low)
@@ -100,7 +100,7 @@ class TableRows(Rows):
         if self._fitting and not self.design.safe and not (_finite(X) and _finite(y)):
             raise complaint(self.design, self.table, X, y)
         if lost is not None:
-            X[:, lost] = np.nan
+            X[:, lost | ~np.isfinite(X).all(axis=0)] = np.nan
         pool.lend(buffers)
         return Block(_rows(buffers.X, n), _rows(buffers.y, n), self._weight(values), _rows(buffers.low, n))
 
@@ -125,11 +125,12 @@ def _fill_means(variables: Sequence[Variable], values: Values) -> None:
             np.copyto(array, v.mean, where=np.isnan(array), casting="unsafe")
 
 
-def _make_whole(variables: Sequence[Variable], values: Values) -> Array | None:
+def _make_whole(variables: Sequence[Variable], values: Values, n: int) -> Array:
     """Where a value is missing; these values are replaced by something that every transform can take."""
     gaps = {v: values[v.name] < 0 if v.kind == "category" else np.isnan(values[v.name]) for v in variables}
-    lost: Array = np.logical_or.reduce(list(gaps.values())) if gaps else np.zeros(0, dtype=bool)
+    lost = np.zeros(n, dtype=bool)
     for v, gap in gaps.items():
+        lost |= gap
         np.copyto(values[v.name], 0 if v.kind == "category" else v.mean or 0.0, where=gap, casting="unsafe")
     return lost
 

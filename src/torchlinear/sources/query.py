@@ -94,17 +94,19 @@ def batches(
     chosen = [table.column(name) for name in dict.fromkeys(columns)]
     with open_cursor(table) as cursor:
         query = f"SELECT {_selection(chosen, levels)} FROM {table.relation(cursor, shard)}"
-        if complete:
+        if complete and chosen:
             query += " WHERE " + " AND ".join(_present(column, column.name in levels) for column in chosen)
         if start:
             query += f" OFFSET {int(start)}"
         with closing(cursor.sql(query).to_arrow_reader(BATCH_ROWS)) as reader:
             for batch in reader:
-                yield pa.RecordBatch.from_arrays(batch.columns, [column.name for column in chosen])
+                yield pa.RecordBatch.from_arrays(batch.columns, [c.name for c in chosen] or [""])
         table.finish(cursor)
 
 
 def _selection(columns: Sequence[Column], levels: Mapping[str, Sequence[str]]) -> str:
+    if not columns:
+        return "0"  # no column, but as many rows
     return ", ".join(
         f"{_category(c, levels[c.name]) if c.name in levels else _number(c)} AS v{j}"
         for j, c in enumerate(columns)
