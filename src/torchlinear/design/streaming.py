@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.block import Block, Rows
-from torchlinear.encoding import Columns, Values, Variable
-from torchlinear.missing import complaint
-from torchlinear.packing import Buffers, Pool, block_rows, packed
+from torchlinear.design.encoding import Columns, Values, Variable
+from torchlinear.design.missing import complaint
+from torchlinear.design.packing import Buffers, Pool, block_rows, packed
 from torchlinear.sources.base import Table
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from formulaic.errors import FormulaicError
 from formulaic.transforms import TRANSFORMS, stateful_transform
 from numpy.typing import NDArray
 
-from torchlinear.encoding import Encoder, Values, Variable
+from torchlinear.design.encoding import Encoder, Values, Variable
+from torchlinear.design.formulas import ELEMENTWISE, INTERCEPT, Power, parse, power_of, use_of
+from torchlinear.design.powers import write_powers
 from torchlinear.errors import InvalidInput
-from torchlinear.formulas import ELEMENTWISE, INTERCEPT, Power, parse, power_of, use_of
-from torchlinear.powers import write_powers
 
 __all__ = [
     "Formula",

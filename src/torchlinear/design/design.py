@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from torchlinear import documents, learning
-from torchlinear.encoding import Columns, Encoder, Variable
+from torchlinear.design import documents, learning
+from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.streaming import TableRows
 from torchlinear.errors import InvalidInput, ModelFileError
 from torchlinear.sources.base import Profile, Table
-from torchlinear.streaming import TableRows
 
 __all__ = ["Description", "Design"]
 
@@ -133,7 +133,9 @@ class Design:
         if formula is None:
             learnt = learning.from_columns(request, columns)
         else:
-            from torchlinear.formula_learning import from_formula  # formulaic and pandas: half a second
+            from torchlinear.design.formula_learning import (
+                from_formula,  # formulaic and pandas: half a second
+            )
 
             learnt = from_formula(request, formula)
         return cls(learnt.features, learnt.targets, weights, missing, learnt.intercept, formula)

@@ -16,12 +16,28 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.formulas import Sides, Use, parse, use_of
+from torchlinear.design.learning import (
+    Learnt,
+    Request,
+    features_of,
+    number,
+    refuse_target,
+    targets_of,
+    variables_of,
+)
+from torchlinear.design.packing import BLOCK_ROWS, Buffers, Pool, packed
+from torchlinear.design.replay import (
+    Formula,
+    blank_spec,
+    categories_of,
+    frame_of,
+    model_matrix,
+    state_of,
+    terms_of,
+)
 from torchlinear.errors import DataError, InvalidInput
-from torchlinear.formulas import Sides, Use, parse, use_of
-from torchlinear.learning import Learnt, Request, features_of, number, refuse_target, targets_of, variables_of
-from torchlinear.packing import BLOCK_ROWS, Buffers, Pool, packed
-from torchlinear.replay import Formula, blank_spec, categories_of, frame_of, model_matrix, state_of, terms_of
 from torchlinear.sources.base import Profile, Table
 
 __all__ = ["LEARNING_ROWS", "from_formula"]

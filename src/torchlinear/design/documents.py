@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from torchlinear.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Variable
 
 __all__ = ["encoder_from_dict", "one_of", "optional_text", "text", "variable_from_dict", "variable_to_dict"]
 
@@ -37,7 +37,7 @@ def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Varia
     own = tuple(variables[text(name)] for name in document["variables"])
     if kind == "columns":
         return Columns(own, optional_text(document["full"]))
-    from torchlinear.replay import Formula, decoded  # formulaic and pandas: half a second
+    from torchlinear.design.replay import Formula, decoded  # formulaic and pandas: half a second
 
     return Formula(
         text(document["text"]),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from torchlinear.encoding import Encoder, Variable
+from torchlinear.design.encoding import Encoder, Variable
 
 __all__ = ["BLOCK_ROWS", "Buffers", "Pool", "block_rows", "packed"]
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from torchlinear.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.packing import BLOCK_ROWS, Buffers, Pool, packed
 from torchlinear.errors import DataError, InvalidInput
-from torchlinear.packing import BLOCK_ROWS, Buffers, Pool, packed
 from torchlinear.sources.base import LEVEL_LIMIT, Column, Table
 
 __all__ = [
