@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.qr import QR
+    from torchlinear.training import train
 
 _WHERE = {
     "fit": "api",
     "Fit": "api",
     "load": "api",
+    "train": "training",
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
@@ -71,6 +73,7 @@ __all__ = [
     "TorchlinearWarning",
     "fit",
     "load",
+    "train",
 ]
 
 
