@@ -1,0 +1,141 @@
+"""`torchlinear fit`: a model of a file's columns, with its summary."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from torchlinear.commands import screen
+from torchlinear.commands.common import Common, option
+from torchlinear.commands.language import say
+from torchlinear.errors import InvalidInput
+from torchlinear.solvers import REGISTRY
+
+if TYPE_CHECKING:
+    from torchlinear.api import Fit
+    from torchlinear.penalties.l2 import L2
+    from torchlinear.sources.base import Table
+
+__all__ = ["fit"]
+
+SOLVERS = ("auto", *REGISTRY.entries)
+
+
+def fit(
+    data: Annotated[str, option("fit.data")],
+    /,
+    *,
+    target: Annotated[str | None, option("fit.target", "--target", "-y", metavar="COLUMN")] = None,
+    columns: Annotated[
+        list[str] | None, option("fit.columns", "--columns", "-x", many=True, metavar="COLUMN...")
+    ] = None,
+    formula: Annotated[str | None, option("fit.formula", metavar="FORMULA")] = None,
+    solver: Annotated[str, option("fit.solver", metavar="NAME", choices=SOLVERS)] = "auto",
+    penalty: Annotated[Literal["none", "l2"], option("fit.penalty", metavar="NAME")] = "none",
+    alpha: Annotated[float | None, option("fit.alpha", metavar="NUMBER")] = None,
+    missing: Annotated[Literal["error", "drop", "mean"], option("fit.missing", metavar="WHAT")] = "error",
+    weights: Annotated[str | None, option("fit.weights", metavar="COLUMN")] = None,
+    weight_type: Annotated[
+        Literal["precision", "frequency"], option("fit.weight_type", metavar="KIND")
+    ] = "precision",
+    no_intercept: Annotated[bool, option("fit.no_intercept")] = False,
+    max_epochs: Annotated[int | None, option("fit.max_epochs", metavar="NUMBER")] = None,
+    time_limit: Annotated[float | None, option("fit.time_limit", metavar="SECONDS")] = None,
+    level: Annotated[float, option("fit.level", metavar="NUMBER")] = 0.95,
+    save: Annotated[Path | None, option("fit.save", metavar="FILE")] = None,
+    plot: Annotated[Path | None, option("fit.plot", metavar="PNG")] = None,
+    common: Common = Common(),  # noqa: B008  (a frozen record)
+) -> int:
+    """Fit, print the summary, write what was asked for; see the messages for what users read."""
+    from torchlinear.commands import files, summary
+
+    files.refuse_picture(plot)
+    shrinkage = _penalty(penalty, alpha)
+
+    import torchlinear as tl
+    from torchlinear.sources import as_table
+
+    table = as_table(data)
+    if target is None and formula is None:
+        target = _ask(table, may_ask=not common.json)
+    with screen.busy(say("fit.busy", source=table.source)):
+        fitted = tl.fit(
+            table, target, columns=columns, formula=formula, solver=solver, penalty=shrinkage,
+            missing=missing, weights=weights, weight_type=weight_type, intercept=not no_intercept,
+            max_epochs=max_epochs, time_limit=time_limit,
+        )  # fmt: skip
+    described = fitted.summary(level=level)
+    failed = fitted.status in (tl.Status.INTERRUPTED, tl.Status.DIVERGED)
+    written = {} if failed else _write(fitted, save, plot)
+    if common.json:
+        screen.emit({"equation": fitted.equation, **described.to_dict(), **written})
+    else:
+        summary.show(fitted.equation, described)
+        _tell(written)
+    if fitted.status is tl.Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    return int(failed)
+
+
+def _penalty(name: str, alpha: float | None) -> L2 | None:
+    if name == "none":
+        if alpha is not None:
+            raise InvalidInput(say("fit.alpha_alone"))
+        return None
+    if alpha is None:
+        raise InvalidInput(say("fit.alpha_missing"))
+    import torchlinear as tl
+
+    return tl.L2(alpha)
+
+
+def _ask(table: Table, *, may_ask: bool) -> str:
+    """The target column from the user, by its name or number.
+
+    Raises
+    ------
+    InvalidInput
+        Nobody is at the terminal; the message lists the columns.
+    """
+    from torchlinear.commands import columns
+
+    if not (may_ask and sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidInput(say("fit.target_missing", columns=columns.inline(table)))
+    columns.show_schema(table)
+    console = screen.console()
+    while True:
+        try:
+            answer = console.input(say("fit.which")).strip()
+        except EOFError:
+            raise KeyboardInterrupt from None
+        if answer in table.names:
+            return answer
+        if answer.isdecimal() and 1 <= int(answer) <= len(table.names):
+            return table.names[int(answer) - 1]
+        console.print(say("fit.not_there", answer=answer))
+
+
+def _write(fitted: Fit, save: Path | None, plot: Path | None) -> dict[str, str]:
+    """Save and draw what was asked for; the files that were written."""
+    from torchlinear.commands import files
+
+    written = {}
+    if save is not None:
+        fitted.save(save)
+        written["saved"] = str(save)
+    if plot is not None:
+        axes = fitted.plot()
+        files.write_picture(plot, axes.figure)
+        written["plot"] = str(plot)
+    return written
+
+
+def _tell(written: dict[str, str]) -> None:
+    console = screen.console()
+    if written:
+        console.print()
+    if "plot" in written:
+        console.print(say("picture.written", path=written["plot"]), soft_wrap=True)
+    if "saved" in written:
+        console.print(say("fit.saved", path=written["saved"]), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What `torchlinear demo` shows, one scene a file."""
