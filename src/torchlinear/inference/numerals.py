@@ -14,7 +14,7 @@ LOWEST, HIGHEST = -5, 7  # powers of ten between which numbers are written witho
 
 
 def row(coef: float, error: float, low: float, high: float) -> tuple[str, str, str, str]:
-    """Write a coefficient, its standard error and its interval to the digits that the standard error supports.
+    """Write a coefficient, its standard error and its interval, to the digits that its error supports.
 
     Examples
     --------
@@ -26,7 +26,8 @@ def row(coef: float, error: float, low: float, high: float) -> tuple[str, str, s
     if not (math.isfinite(coef) and math.isfinite(error) and error > 0):
         return tuple("" if math.isnan(value) else f"{value:.6g}" for value in (coef, error, low, high))  # type: ignore[return-value]
     top = magnitude(max(abs(low), abs(high)))
-    decimals = min(ERROR_DIGITS - 1 - magnitude(error), MOST_DIGITS - 1 - top)
+    units = 0 if top == -1 else top  # 0.8 beside 3.2 gets no more decimals than that
+    decimals = min(ERROR_DIGITS - 1 - magnitude(error), MOST_DIGITS - 1 - units)
     if top > HIGHEST or (top < LOWEST and decimals > MOST_DIGITS):
         digits = max(top + decimals, 1)
         return f"{coef:.{digits}e}", f"{error:.2e}", f"{low:.{digits}e}", f"{high:.{digits}e}"

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput, MissingExtra
-from torchlinear.inference.covariance import observations, refusal, residual_df, standard_errors
-from torchlinear.inference.tests import Quality, critical, quality, t_probability
+from torchlinear.inference.covariance import observations, refusal, residual_df
+from torchlinear.inference.table import Coefficients, tables_of
+from torchlinear.inference.tests import Quality, critical, quality
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.registry import suggestion
 from torchlinear.solution import Solution
@@ -23,43 +24,10 @@ from torchlinear.solution import Solution
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Coefficients", "Summary", "summarise"]
-
-Array = NDArray[np.float64]
+__all__ = ["Summary", "summarise"]
 
 KNOWN = ("classical",)
 PERFECT = 1e-30  # of the target's mean square: residual variance that is rounding alone, as R's lm judges
-
-
-@dataclass(frozen=True, slots=True)
-class Coefficients:
-    """One target's coefficients; every array has shape (m,), the intercept first where there is one.
-
-    Attributes
-    ----------
-    target : str
-        Name of the target.
-    names : tuple of str
-        ``Intercept`` and the features.
-    dropped : tuple of bool
-        Which features were dropped because they depend on others.
-    coef, se : ndarray
-        Coefficients and standard errors, in units of the target over units of the feature.
-    t, p : ndarray
-        Coefficient over standard error; two-sided p of that under Student's t.
-    low, high : ndarray
-        Ends of the confidence interval.
-    """
-
-    target: str
-    names: tuple[str, ...]
-    dropped: tuple[bool, ...]
-    coef: Array
-    se: Array
-    t: Array
-    p: Array
-    low: Array
-    high: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +103,7 @@ class Summary:
                 "to_frame() needs pandas: python -m pip install pandas; to_dict() works without it."
             ) from None
         frames = {
-            table.target: pandas.DataFrame(_columns(table), index=pandas.Index(table.names, name="name"))
+            table.target: pandas.DataFrame(table.columns, index=pandas.Index(table.names, name="name"))
             for table in self.tables
         }
         if len(self.tables) == 1:
@@ -166,7 +134,7 @@ class Summary:
         if self.quality is not None:
             values = ((name, getattr(self.quality, name)) for name in Quality.__dataclass_fields__)
             fields = {name: _plain(value if isinstance(value, float) else value[j]) for name, value in values}
-        columns = {name: [_plain(value) for value in values] for name, values in _columns(table).items()}
+        columns = {name: [_plain(value) for value in values] for name, values in table.columns.items()}
         return {"names": list(table.names), "dropped": list(table.dropped), **columns, **fields}
 
 
@@ -198,7 +166,7 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
     critical(level, 1.0)  # refuses a bad level whatever the fit
     known = solution.evidence
     return Summary(
-        tables=_tables(solution, level),
+        tables=tables_of(solution, level),
         quality=None if known is None else _quality(solution, known),
         inference=refusal(solution) is None,
         notes=tuple(_notes(solution)),
@@ -218,33 +186,6 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
     )
 
 
-def _tables(solution: Solution, level: float) -> tuple[Coefficients, ...]:
-    coef, df = _intercept_first(solution, solution.coef.numpy()), math.nan
-    se = np.full_like(coef, math.nan)
-    if solution.evidence is not None and refusal(solution) is None:
-        se = _intercept_first(solution, standard_errors(solution))
-        df = residual_df(solution, solution.evidence)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has standard errors of 0
-        t = coef / se
-    p, reach = t_probability(t, df), critical(level, df) * se
-    gone = (
-        np.zeros(len(solution.names), dtype=bool)
-        if solution.evidence is None
-        else solution.evidence.dependent
-    )
-    names = ("Intercept", *solution.names) if solution.intercept else solution.names
-    dropped = (*(False for _ in range(int(solution.intercept))), *(bool(out) for out in gone))
-    return tuple(
-        Coefficients(target, names, dropped, *(a[:, j] for a in (coef, se, t, p, coef - reach, coef + reach)))
-        for j, target in enumerate(solution.targets)
-    )
-
-
-def _intercept_first(solution: Solution, values: Array) -> Array:
-    """Rows of `values` (p + 1, k) as tables show them: the intercept first, or not at all."""
-    return np.concatenate([values[-1:], values[:-1]]) if solution.intercept else values[:-1]
-
-
 def _quality(solution: Solution, known: LeastSquares) -> Quality:
     """Quality of the fit; NaN for what holds only at the optimum of a fit without penalty, elsewhere."""
     full = quality(solution, known)
@@ -255,7 +196,13 @@ def _quality(solution: Solution, known: LeastSquares) -> Quality:
         full,
         model_df=math.nan,
         residual_df=math.nan,
-        **dict.fromkeys(("sigma", "adjusted_r2", "f", "f_p", "log_likelihood", "aic", "bic"), unknown),
+        sigma=unknown,
+        adjusted_r2=unknown,
+        f=unknown,
+        f_p=unknown,
+        log_likelihood=unknown,
+        aic=unknown,
+        bic=unknown,
     )
 
 
@@ -288,10 +235,6 @@ def _perfect(known: LeastSquares) -> NDArray[np.bool_]:
     """Targets whose residuals are rounding alone, shape (k,)."""
     square = known.tss / known.weight + np.square(known.mean[len(known.dependent) :])
     return np.asarray((known.tss > 0) & (known.rss / known.weight <= PERFECT * square))
-
-
-def _columns(table: Coefficients) -> dict[str, Array]:
-    return {name: getattr(table, name) for name in ("coef", "se", "t", "p", "low", "high")}
 
 
 def _plain(value: Any) -> float | None:

@@ -82,7 +82,7 @@ def f_probability(f: Array, model_df: float, df: float) -> Array:
 
 
 def critical(level: float, df: float) -> float:
-    """Half-width in standard errors: the t that an interval of `level` reaches to either side; NaN without degrees of freedom."""
+    """Half-width of an interval in standard errors, from Student's t; NaN without degrees of freedom."""
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
         raise InvalidInput(
             f"the level of an interval is a number between 0 and 1, such as 0.95; got {level!r}."

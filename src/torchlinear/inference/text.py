@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from torchlinear.inference.numerals import aligned, pad, printable, probability, row, significant, width
+from torchlinear.inference.table import Coefficients
 from torchlinear.inference.tests import Quality
 
 if TYPE_CHECKING:
-    from torchlinear.inference.summary import Coefficients, Summary
+    from torchlinear.inference.summary import Summary
 
 __all__ = ["as_text", "cells", "facts", "formula", "goodness", "headings"]
 
@@ -80,7 +81,7 @@ def cells(table: Coefficients) -> list[list[str]]:
     )
     if np.isnan(table.se).all():
         return [coef]
-    t = aligned(["" if math.isnan(t) else f"{t:.2f}" if abs(t) < 1e6 else f"{t:.3g}" for t in table.t])
+    t = aligned(["" if math.isnan(t) else f"{t:.2f}" if abs(t) < 1e6 else f"{t:.2e}" for t in table.t])
     chance = [probability(value).rjust(5) for value in table.p]
     return [coef, se, t, chance, low, high]
 

@@ -7,8 +7,8 @@ each that needs it an installed family to fall back on, character by character; 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
@@ -19,25 +19,19 @@ from torchlinear.errors import TorchlinearWarning
 
 __all__ = ["FAMILIES", "adapt", "covering", "missing"]
 
-FAMILIES = (
-    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei"),
-    *("PingFang SC", "Hiragino Sans GB", "Heiti SC", "STHeiti", "SimHei", "WenQuanYi Micro Hei"),
-    *("WenQuanYi Zen Hei", "Noto Sans CJK TC", "Noto Sans TC", "Microsoft JhengHei", "PingFang TC"),
-    *("Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic", "IPAexGothic"),
-    *("Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", "NanumGothic"),
-    *(
-        "Arial Unicode MS",
-        "Droid Sans Fallback",
-        "Noto Serif CJK SC",
-        "Source Han Serif SC",
-        "SimSun",
-        "Songti SC",
-    ),
-)
+FAMILIES = """
+Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, Source Han Sans CN, Microsoft YaHei, PingFang SC,
+Hiragino Sans GB, Heiti SC, STHeiti, SimHei, WenQuanYi Micro Hei, WenQuanYi Zen Hei,
+Noto Sans CJK TC, Noto Sans TC, Microsoft JhengHei, PingFang TC,
+Noto Sans CJK JP, Noto Sans JP, Hiragino Sans, Yu Gothic, Meiryo, MS Gothic, IPAexGothic,
+Noto Sans CJK KR, Noto Sans KR, Malgun Gothic, Apple SD Gothic Neo, NanumGothic,
+Arial Unicode MS, Droid Sans Fallback, Noto Serif CJK SC, Source Han Serif SC, SimSun, Songti SC
+""".strip().replace(",\n", ", ").split(", ")
 GENERIC = ("serif", "sans-serif", "cursive", "fantasy", "monospace")
+BOLD = ("demibold", "semibold", "bold", "extra bold", "heavy", "black")
 REMEDY = (
-    "install one (Debian, Ubuntu: apt install fonts-noto-cjk; Fedora: dnf install google-noto-sans-cjk-fonts), "
-    "or name yours in matplotlib.rcParams['font.sans-serif']"
+    "install one (Debian, Ubuntu: apt install fonts-noto-cjk; Fedora: dnf install "
+    "google-noto-sans-cjk-fonts), or name yours in matplotlib.rcParams['font.sans-serif']"
 )
 
 
@@ -55,6 +49,8 @@ def adapt(ax: Axes) -> None:
             lacking |= need
         else:
             text.set_fontfamily([*text.get_fontfamily(), family])
+            if not _has_bold(family):  # matplotlib would log a complaint at every drawing
+                text.set_fontweight("normal")
     if lacking:
         _warn("".join(sorted(lacking)[:8]))
 
@@ -79,8 +75,9 @@ def covering(letters: frozenset[str]) -> str | None:
 def _concrete(families: Iterable[str]) -> list[str]:
     """Families with generic names such as ``sans-serif`` replaced by what they stand for."""
     names: list[str] = []
+    settings = cast("Mapping[str, list[str]]", rcParams)
     for family in families:
-        names += rcParams[f"font.{family}"] if family in GENERIC else [family]
+        names += settings[f"font.{family}"] if family in GENERIC else [family]
     return names
 
 
@@ -92,11 +89,21 @@ def _has(family: str, letter: str) -> bool:
     return font_manager.get_font(path).get_char_index(ord(letter)) != 0
 
 
-@cache
+def _has_bold(family: str) -> bool:
+    weights = (font.weight for font in font_manager.fontManager.ttflist if font.name == family)
+    return any(weight >= 600 if isinstance(weight, int) else weight in BOLD for weight in weights)
+
+
+_warned = False
+
+
 def _warn(letters: str) -> None:
-    """Warn, once for the same characters."""
-    warnings.warn(
-        f"no installed font known here has the characters {letters}, which are drawn as boxes: {REMEDY}.",
-        TorchlinearWarning,
-        stacklevel=5,
-    )
+    """Warn, once in a process."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"no installed font known here has the characters {letters}, which are drawn as boxes: {REMEDY}.",
+            TorchlinearWarning,
+            stacklevel=5,
+        )

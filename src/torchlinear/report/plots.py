@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,41 +14,18 @@ from torchlinear.inference.covariance import refusal
 from torchlinear.inference.intervals import prediction
 from torchlinear.inference.numerals import printable, significant
 from torchlinear.loop import History
-from torchlinear.registry import suggestion
 from torchlinear.report import fonts
+from torchlinear.report.points import Points
 from torchlinear.report.style import FAINT, INK, LINE, POINT, axes_of, heading, quiet
 from torchlinear.report.tables import equation
 from torchlinear.solution import Solution
 
-__all__ = ["DRAWN", "plot", "plot_loss"]
+__all__ = ["plot", "plot_loss"]
 
 Array = NDArray[np.float64]
 
-DRAWN = 2_000  # points of a scatter; more take long to draw and show no more
 LONGEST = 64  # characters of an equation that fit above a picture
 DECADES = 2.0  # powers of ten that losses span from which on their axis is logarithmic
-
-
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """The rows that are drawn, for one target: X (n, p), y (n,), and of how many rows they are."""
-
-    X: Array
-    y: Array
-    total: int
-    index: int
-
-    @property
-    def complete(self) -> bool:
-        return len(self.y) == self.total
-
-    def predicted(self, solution: Solution) -> Array:
-        coef = solution.coef.numpy()[:, self.index]
-        return np.asarray(self.X @ coef[:-1] + coef[-1])
-
-    @property
-    def label(self) -> str:
-        return "rows" if self.complete else f"{len(self.y):,} of {self.total:,} rows drawn"
 
 
 def plot(
@@ -91,7 +67,7 @@ def plot(
     InvalidInput
         When shapes do not belong to the fit, or there is no such target.
     """
-    points = _points(solution, X, y, total, target)
+    points = Points.of(solution, X, y, total, target)
     ax = axes_of(ax)
     quiet(ax)
     if len(solution.names) == 1:
@@ -172,7 +148,7 @@ def _draw_best(ax: Axes, epoch: NDArray[np.int64], gap: Array, best: float) -> N
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
 
 
-def _draw_line(ax: Axes, solution: Solution, points: _Points, level: float) -> None:
+def _draw_line(ax: Axes, solution: Solution, points: Points, level: float) -> None:
     j, x = points.index, points.X[:, 0]
     ax.scatter(x, points.y, **_marks(points))
     inside = x[np.isfinite(x)]
@@ -189,7 +165,7 @@ def _draw_line(ax: Axes, solution: Solution, points: _Points, level: float) -> N
     _head(ax, solution, points)
 
 
-def _draw_predicted(ax: Axes, solution: Solution, points: _Points) -> None:
+def _draw_predicted(ax: Axes, solution: Solution, points: Points) -> None:
     j = points.index
     predicted, name = points.predicted(solution), printable(solution.targets[j])
     both = np.concatenate([predicted, points.y])
@@ -201,7 +177,7 @@ def _draw_predicted(ax: Axes, solution: Solution, points: _Points) -> None:
     _head(ax, solution, points)
 
 
-def _marks(points: _Points) -> dict[str, Any]:
+def _marks(points: Points) -> dict[str, Any]:
     """How points look: smaller and fainter the more there are, as one image when they are a sample."""
     crowd = len(points.y)
     return {
@@ -221,12 +197,12 @@ def _label(ax: Axes, x: str, y: str) -> None:
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
 
 
-def _head(ax: Axes, solution: Solution, points: _Points) -> None:
+def _head(ax: Axes, solution: Solution, points: Points) -> None:
     """Write the equation, R2, n, and which target it is of several."""
     j, name = points.index, printable(solution.targets[points.index])
     line = equation(solution).splitlines()[j]
     facts = [] if len(solution.targets) == 1 else [f"target {name} ({j + 1} of {len(solution.targets)})"]
-    r2 = _r2(solution, points)
+    r2 = points.r2(solution)
     facts += [] if r2 is None else [f"R² = {_share(r2)}"]
     facts.append(f"n = {points.total:,}")
     heading(
@@ -234,48 +210,6 @@ def _head(ax: Axes, solution: Solution, points: _Points) -> None:
     )
 
 
-def _r2(solution: Solution, points: _Points) -> float | None:
-    """R2 of all rows: from the fit's own sums, else from the points when they are all the rows."""
-    known, j = solution.evidence, points.index
-    if known is not None:
-        rss, tss = float(known.rss[j]), float(known.tss[j])
-    elif points.complete:
-        centre = points.y.mean() if solution.intercept else 0.0
-        rss = float(np.square(points.y - points.predicted(solution)).sum())
-        tss = float(np.square(points.y - centre).sum())
-    else:
-        return None
-    return 1.0 - rss / tss if tss > 0 else None
-
-
 def _share(value: float) -> str:
     """R2 to three decimals, to six where three would say 1."""
     return f"{value:.3f}" if value < 0.9995 else f"{value:.6f}" if value < 0.9999995 else "1"
-
-
-def _points(solution: Solution, X: Array, y: Array, total: int | None, target: int | str) -> _Points:
-    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    y = y[:, None] if y.ndim == 1 else y
-    p, k = len(solution.names), len(solution.targets)
-    if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or (X.shape[1], y.shape[1]) != (p, k):
-        raise InvalidInput(
-            f"X has shape {X.shape} and y {y.shape}; expected (n, {p}) and (n, {k}), as in the fit."
-        )
-    j, rows = _index(solution, target), np.arange(len(y))
-    if len(rows) > DRAWN:
-        rows = np.sort(np.random.default_rng(0).choice(rows, DRAWN, replace=False))
-    return _Points(X[rows], y[rows, j], len(y) if total is None else total, j)
-
-
-def _index(solution: Solution, target: int | str) -> int:
-    known = solution.targets
-    if isinstance(target, str):
-        if target not in known:
-            hint = suggestion(target, known)
-            raise InvalidInput(f"target={target!r} is not known{hint}. Known: {', '.join(known)}.")
-        return known.index(target)
-    if not 0 <= target < len(known):
-        raise InvalidInput(
-            f"target={target!r} is out of range; the fit has {len(known)}: {', '.join(known)}."
-        )
-    return target
