@@ -154,8 +154,8 @@ def reveal(R: Words, tolerance: Array) -> tuple[Words, NDArray[np.bool_]]:
     Returns
     -------
     Words, shape (q, q)
-        The same cross products; in the columns that are kept, its first rows are an upper triangle, and they
-        continue in the columns after the features.
+        The same cross products of the columns that are kept and of those after the features. In the kept ones
+        its first rows are an upper triangle; of the dependent ones, what remained is set to 0.
     ndarray of bool, shape (p,)
         Which features depend on those before them.
 
@@ -290,7 +290,7 @@ def _cholesky(C: Array, C_low: Array, extended: bool, R: Array, R_low: Array) ->
     for j in range(q):
         floor[j] = rounding * C[j, j]
     for i in range(q):
-        if C[i, i] <= floor[i]:
+        if C[i, i] <= floor[i] < np.inf:
             continue
         root, root_low = square_root(C[i, i], C_low[i, i])
         R[i, i], R_low[i, i] = root, root_low
@@ -313,7 +313,9 @@ def _reveal(R: Array, R_low: Array, tolerance: Array, dependent: NDArray[np.bool
         for i in range(row, j + 1):
             s, s_low = accumulate(R[i, j], R_low[i, j], R[i, j], R_low[i, j], s, s_low)
         dependent[j] = np.sqrt(s + s_low) <= tolerance[j]
-        if not dependent[j]:
+        if dependent[j]:
+            R[row : j + 1, j], R_low[row : j + 1, j] = 0.0, 0.0
+        else:
             A, A_low = R[row + 1 : j + 1], R_low[row + 1 : j + 1]
             _reflect(j, R[row], R_low[row], A, A_low, v, v_low, t, t_low)
             row += 1
