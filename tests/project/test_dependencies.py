@@ -35,7 +35,7 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.split(".")[0])
     known = packages_distributions()
-    own = {"torchlinear", *(path.stem for path in folder.rglob("*"))}
+    own = {"torchlinear", *(path.stem for path in folder.iterdir())}
     foreign = modules - own - set(sys.stdlib_module_names)
     return {distribution(name) for module in foreign for name in known.get(module, [module])}
 

@@ -1,5 +1,6 @@
 """The public names: lazy, stable, documented with examples that run."""
 
+import ast
 import doctest
 import importlib
 import json
@@ -40,6 +41,14 @@ def test_names_stay_what_they_are() -> None:
 def test_no_public_name_is_a_submodule() -> None:
     assert tl.__all__
     assert not set(tl.__all__) & {module.name for module in pkgutil.iter_modules([str(PACKAGE)])}
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    """The imports under TYPE_CHECKING are what mypy and editors know; `__all__` is what there is."""
+    tree = ast.parse(Path(tl.__file__).read_text(encoding="utf-8"))
+    shown = [block for block in tree.body if isinstance(block, ast.If)]
+    names = {alias.name for block in shown for node in block.body for alias in getattr(node, "names", [])}
+    assert names == set(tl.__all__)
 
 
 def test_dir_lists_the_public_names() -> None:
