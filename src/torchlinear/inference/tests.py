@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, fdtrc, stdtrit
+from scipy.special import betainc, betaincc, stdtrit
 
 from torchlinear.errors import InvalidInput
 from torchlinear.inference.covariance import observations, residual_df, sigma
@@ -68,17 +68,20 @@ class Quality:
 
 def t_probability(t: Array, df: float) -> Array:
     """Two-sided p of t on `df` degrees of freedom, any shape; NaN where t is."""
-    if not df > 0:
-        return np.full(np.shape(t), np.nan)
     with np.errstate(over="ignore"):
-        return np.asarray(betainc(df / 2.0, 0.5, df / (df + np.square(t))))
+        return f_probability(np.square(t), 1.0, df)
 
 
 def f_probability(f: Array, model_df: float, df: float) -> Array:
     """Upper tail of F on `model_df` and `df` degrees of freedom, any shape; NaN where f is."""
     if not (df > 0 and model_df > 0):
         return np.full(np.shape(f), np.nan)
-    return np.asarray(fdtrc(model_df, df, f))
+    with np.errstate(divide="ignore"):
+        ratio = np.asarray(f) * (model_df / df)
+        # one tail of the beta distribution, written so that its argument is never close to 1
+        near = betaincc(model_df / 2.0, df / 2.0, 1.0 / (1.0 + 1.0 / ratio))
+        far = betainc(df / 2.0, model_df / 2.0, 1.0 / (1.0 + ratio))
+    return np.asarray(np.where(ratio < 1.0, near, far))
 
 
 def critical(level: float, df: float) -> float:

@@ -19,14 +19,18 @@ from torchlinear.errors import TorchlinearWarning
 
 __all__ = ["FAMILIES", "adapt", "covering", "missing"]
 
-FAMILIES = """
+FAMILIES = (
+    """
 Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, Source Han Sans CN, Microsoft YaHei, PingFang SC,
 Hiragino Sans GB, Heiti SC, STHeiti, SimHei, WenQuanYi Micro Hei, WenQuanYi Zen Hei,
 Noto Sans CJK TC, Noto Sans TC, Microsoft JhengHei, PingFang TC,
 Noto Sans CJK JP, Noto Sans JP, Hiragino Sans, Yu Gothic, Meiryo, MS Gothic, IPAexGothic,
 Noto Sans CJK KR, Noto Sans KR, Malgun Gothic, Apple SD Gothic Neo, NanumGothic,
 Arial Unicode MS, Droid Sans Fallback, Noto Serif CJK SC, Source Han Serif SC, SimSun, Songti SC
-""".strip().replace(",\n", ", ").split(", ")
+""".strip()
+    .replace(",\n", ", ")
+    .split(", ")
+)
 GENERIC = ("serif", "sans-serif", "cursive", "fantasy", "monospace")
 BOLD = ("demibold", "semibold", "bold", "extra bold", "heavy", "black")
 REMEDY = (
