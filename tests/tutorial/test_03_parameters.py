@@ -5,6 +5,7 @@ import torch
 from torch import nn, optim
 
 import torchlinear as tl
+from torchlinear.errors import InvalidInput
 
 
 def test_a_line_has_a_weight_and_a_bias(line):
@@ -52,3 +53,13 @@ def test_each_group_has_its_own_learning_rate(points, line, by_hand):
     tl.train(ours, x, y, criterion=nn.MSELoss(), optimizer=optimizer_of(ours), epochs=100)
     by_hand(theirs, x, y, nn.MSELoss(), optimizer_of(theirs), 100)
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=1e-5)
+
+
+def test_an_optimizer_of_another_model_moves_nothing(points, line, by_hand):
+    """Common in notebooks: the model is made again, the optimizer is not."""
+    x, y = points
+    model, optimizer = line(), optim.SGD(line().parameters(), lr=0.1)
+    losses = by_hand(model, x, y, nn.MSELoss(), optimizer, 3)
+    assert losses[0] == losses[2]
+    with pytest.raises(InvalidInput, match="another model"):
+        tl.train(model, x, y, criterion=nn.MSELoss(), optimizer=optimizer, epochs=3)

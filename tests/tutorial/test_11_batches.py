@@ -96,12 +96,12 @@ def test_small_batches_never_rest_and_all_rows_do(points, line):
     x, y = points
     y = y + 0.3 * torch.randn(50, 1, generator=torch.Generator().manual_seed(5))
     steps = {}
-    for name, batch_size in {"bgd": None, "sgd": 1}.items():
+    for name, batch_size, lr in [("bgd", None, 0.5), ("sgd", 1, 0.1)]:
         model = line()
-        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        optimizer = optim.SGD(model.parameters(), lr=lr)
         train = {"criterion": nn.MSELoss(), "optimizer": optimizer, "batch_size": batch_size}
         train["generator"] = torch.Generator().manual_seed(7)
-        tl.train(model, x, y, epochs=200, **train)
+        tl.train(model, x, y, epochs=300, **train)
         settled = model.linear.weight.item()
         tl.train(model, x, y, epochs=1, **train)
         steps[name] = abs(model.linear.weight.item() - settled)
