@@ -1,4 +1,4 @@
-"""What every benchmark shares: alternate the sides in one run, take medians, keep the result with the machine's name."""
+"""What every benchmark shares: sides that take turns in one run, medians, results with the machine's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Side:
 
 
 def race(title: str, ours: Side, *peers: Side, goal: str, file: str) -> float:
-    """Time all sides in turn, print medians and, last, the ratio to the fastest peer; append to results/`file`.csv."""
+    """Time all sides in turn; print medians and, last, the ratio to the fastest peer; append them to a CSV."""
     print(f"{title}\n{machine()}")
     times: dict[str, list[float]] = {side.name: [] for side in (ours, *peers)}
     for turn in range(max(side.repeats for side in (ours, *peers))):

@@ -1,4 +1,4 @@
-"""One-sample SGD, one epoch of 1,000,000 x 20, against scikit-learn's SGDRegressor, both with a constant step."""
+"""One-sample SGD, one epoch of 1,000,000 x 20, against scikit-learn's SGDRegressor; constant steps."""
 
 from __future__ import annotations
 

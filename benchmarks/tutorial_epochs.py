@@ -1,4 +1,4 @@
-"""The tutorial's 30,000 epochs through `tl.train` on its own module, against its own eager loop; with and without log."""
+"""The tutorial's 30,000 epochs through `tl.train` on its own module, against its own eager loop."""
 
 from __future__ import annotations
 
