@@ -1,4 +1,5 @@
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import torchlinear.kernels
+import torchlinear.kernels.moments
 from torchlinear.errors import TorchlinearWarning
 from torchlinear.kernels import Kernel, cache, compiled, inlined
 
@@ -51,6 +52,7 @@ def run(code: str, **environment: str) -> str:
 # A kernel in a file of its own, as users of the decorator have it.
 MODULE = """
 import os
+import pickle
 import numpy as np
 from torchlinear.kernels import compiled
 
@@ -299,3 +301,8 @@ def test_a_kernel_lets_other_threads_run(kernel: Kernel) -> None:
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
     assert longest < 0.5 * took[0]
+
+
+def test_a_kernel_is_pickled_by_name() -> None:
+    kernel = torchlinear.kernels.moments._tiles
+    assert pickle.loads(pickle.dumps(kernel)) is kernel

@@ -9,11 +9,11 @@ leave that to LAPACK.
 NaN and infinity reach the triangle, so callers check the triangle and need not scan the rows.
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf
 
 from torchlinear.kernels import compiled, inlined, words
 from torchlinear.kernels.doubledouble import (
@@ -131,10 +131,11 @@ def cholesky(cross: Words, extended: bool) -> Words:
         Upper triangle. A column that depends on those before it, within rounding, has a row of zeros.
     """
     q = len(cross.high)
-    if not extended and q:
-        R, info = dpotrf(cross.high, clean=1)
-        if info == 0 and (np.square(np.diag(R)) > ROUNDING * q * np.diag(cross.high)).all():
-            return words.of(np.ascontiguousarray(R))
+    if not extended:
+        with suppress(np.linalg.LinAlgError):
+            by_lapack = np.linalg.cholesky(cross.high, upper=True)
+            if (np.square(np.diag(by_lapack)) > ROUNDING * q * np.diag(cross.high)).all():
+                return words.of(by_lapack)
     R = _zeros(q)
     low = cross.low if extended else np.zeros((q, q))
     _cholesky(np.array(cross.high, order="C"), np.array(low, order="C"), extended, *R)
