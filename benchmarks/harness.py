@@ -25,7 +25,7 @@ class Side:
 
 
 def race(title: str, ours: Side, *peers: Side, goal: str, file: str) -> float:
-    """Time all sides in turn; print medians and, last, the ratio to the fastest peer; append them to a CSV."""
+    """Time all sides in turn; print medians and, last, the ratio to the fastest peer."""
     print(f"{title}\n{machine()}")
     times: dict[str, list[float]] = {side.name: [] for side in (ours, *peers)}
     for turn in range(max(side.repeats for side in (ours, *peers))):

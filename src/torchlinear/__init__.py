@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from torchlinear.api import Fit, fit, load
+    from torchlinear.api import fit, load
     from torchlinear.errors import (
         ConvergenceWarning,
         DataError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from torchlinear.estimators.linear_regression import LinearRegression
     from torchlinear.estimators.ridge import Ridge
+    from torchlinear.fitted import Fit
     from torchlinear.loop import Status
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "fit": "api",
-    "Fit": "api",
+    "Fit": "fitted",
     "load": "api",
     "train": "training",
     "L2": "penalties.l2",

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from torchlinear.block import Block, Rows, TensorRows, sample
 from torchlinear.engines.local import Local
-from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning, RowsNeeded
-from torchlinear.inputs import as_features, as_targets, is_tabular, prepare
+from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
+from torchlinear.fitted import Fit
+from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.losses.base import Loss
-from torchlinear.model import LinearModel
 from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
@@ -26,14 +25,7 @@ from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from torchlinear.design import Design
-    from torchlinear.inference.intervals import Prediction
-    from torchlinear.inference.summary import Summary
-
-__all__ = ["Fit", "fit", "load", "solve"]
+__all__ = ["fit", "load", "solve"]
 
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
@@ -238,230 +230,6 @@ def _member(registry: Any, given: Any, kind: type) -> Any:
         )
     made = registry.load(given)
     return made()
-
-
-class Fit:
-    """A fitted linear model.
-
-    Attributes
-    ----------
-    solution : Solution
-        The record that everything else is computed from.
-    design : Design or None
-        How columns became numbers; None for a fit on tensors or arrays.
-    module : nn.Module
-        The model as a plain module in the user's units; for `tl.train`, the very module given.
-
-    Examples
-    --------
-    >>> import torch, torchlinear as tl
-    >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
-    >>> fit = tl.fit(x, x @ torch.tensor([1.0, 2.0]) + 3)
-    >>> fit.names, fit.coef.round(decimals=6).tolist()
-    (('x0', 'x1'), [1.0, 2.0])
-    """
-
-    def __init__(
-        self,
-        solution: Solution,
-        *,
-        design: Design | None = None,
-        rows: Rows | None = None,
-        module: nn.Module | None = None,
-        like: Tensor | None = None,
-    ) -> None:
-        self.solution, self.design, self._rows = solution, design, rows
-        self._like = None if like is None else torch.empty(0, dtype=like.dtype, device=like.device)
-        self.module = module or LinearModel(
-            solution.coef, dtype=like.dtype if like is not None and like.is_floating_point() else torch.float64
-        )
-
-    @property
-    def coef(self) -> Tensor:
-        """Coefficients, shape (p,), or (p, k) for several targets; float64, user's units."""
-        beta = self.solution.coef[:-1]
-        return beta[:, 0] if beta.shape[1] == 1 else beta
-
-    @property
-    def intercept(self) -> Tensor:
-        """Intercept, a scalar, or shape (k,) for several targets."""
-        last = self.solution.coef[-1]
-        return last[0] if last.shape[0] == 1 else last
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the features."""
-        return self.solution.names
-
-    @property
-    def status(self) -> Status:
-        """How the fit ended; its value is the advice."""
-        return self.solution.status
-
-    @property
-    def history(self) -> History:
-        """Loss by epoch."""
-        return self.solution.history
-
-    @property
-    def certificate(self) -> float:
-        """Largest slope left in standardised units: 0 is the optimum."""
-        return self.solution.certificate
-
-    @property
-    def solver(self) -> str:
-        """The solver and why, one sentence."""
-        return self.solution.solver
-
-    @property
-    def equation(self) -> str:
-        """The fitted line in words, such as ``'y = 3 x + 0.8'``; one line for each target."""
-        from torchlinear.report.tables import equation
-
-        return equation(self.solution)
-
-    def predict(self, new: Any, *, interval: float | None = None) -> Any:
-        """Predictions for new rows.
-
-        Parameters
-        ----------
-        new : tensor, array, frame or path
-            Rows like those of the fit, without the target.
-        interval : float, optional
-            Level of a prediction interval, such as 0.95.
-
-        Returns
-        -------
-        Tensor or ndarray, shape (n,) or (n, k), or Prediction
-            A tensor for a tensor, else an array; NaN for a row that cannot be predicted. With `interval`
-            a record with `mean`, `low`, `high`.
-
-        Raises
-        ------
-        InvalidInput
-            When the columns are not those of the fit.
-        """
-        if interval is not None:
-            from torchlinear.inference.intervals import prediction
-
-            return prediction(self.solution, self._features(new).double().cpu().numpy(), interval)
-        if is_tabular(new) and self.design is not None:
-            means = torch.cat(list(self.predict_blocks(new))).numpy()
-            return means[:, 0] if means.shape[1] == 1 else means
-        X = self._features(new)
-        eta = Block(X, X[:, :0]).predict(self.solution.coef).to(X.dtype)
-        eta = eta[:, 0] if eta.shape[1] == 1 else eta
-        return eta if isinstance(new, Tensor) else eta.numpy()
-
-    def predict_blocks(self, new: Any) -> Iterator[Tensor]:
-        """Predictions for the rows of a frame or file, block by block, each (n, k): any size, in order."""
-        if self.design is None:
-            raise InvalidInput("this model was fitted on arrays without column names; predict takes an array.")
-        from torchlinear.sources import read
-
-        rows = self.design.rows(read(new), target=False)
-        for shard in rows.shards():
-            for block in rows.blocks(shard):
-                yield block.predict(self.solution.coef)
-
-    def _features(self, new: Any) -> Tensor:
-        """Features of new rows, shape (n, p)."""
-        if self.design is not None:
-            if not is_tabular(new):
-                raise InvalidInput(
-                    f"predict takes a frame or a file with the columns {', '.join(self.design.columns)}, "
-                    f"got a {type(new).__name__}."
-                )
-            from torchlinear.sources import read
-
-            rows = self.design.rows(read(new), target=False)
-            parts = [block.X.clone() for shard in rows.shards() for block in rows.blocks(shard)]
-            return torch.cat(parts)
-        X = as_features(new, "new")
-        if X.shape[1] != len(self.names):
-            raise InvalidInput(
-                f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on {len(self.names)}: "
-                f"{', '.join(self.names)}."
-            )
-        return X
-
-    def summary(self, cov: str = "classical", *, level: float = 0.95) -> Summary:
-        """Coefficients with standard errors, t, p and intervals.
-
-        Parameters
-        ----------
-        cov : str
-            Type of the covariance: ``"classical"``.
-        level : float
-            Level of the intervals.
-
-        Returns
-        -------
-        Summary
-            Prints as a table; ``to_frame()`` is a pandas frame.
-        """
-        from torchlinear.inference.summary import summarise
-
-        return summarise(self.solution, cov=cov, level=level)
-
-    def plot(self, ax: Axes | None = None, *, data: Any = None, target: Any = None) -> Axes:
-        """Points, line and band with the equation; predicted against observed for more than one feature.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            Where to draw; a new figure otherwise.
-        data, target
-            Rows to draw, as in `fit`, when the fit no longer holds its own.
-
-        Returns
-        -------
-        Axes
-            The axes drawn on.
-
-        Raises
-        ------
-        RowsNeeded
-            When the fit holds no rows and none are given.
-        """
-        from torchlinear.report.plots import plot
-
-        rows = self._rows if data is None else self._replayed(data, target)
-        if rows is None:
-            raise RowsNeeded(
-                "this fit holds no rows (it was loaded from a file); pass the rows to draw: plot(data=...)."
-            )
-        X, y, total = sample(rows)
-        return plot(self.solution, X, y, total=total, ax=ax)
-
-    def plot_loss(self, ax: Axes | None = None) -> Axes:
-        """Loss by epoch, on `ax` or in a new figure."""
-        from torchlinear.report.plots import plot_loss
-
-        return plot_loss(self.history, ax=ax)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to one ``.safetensors`` file; `torchlinear.load` reads it. It holds no rows.
-
-        The file is written beside `path` and moved into place, so that a failure leaves an old file as it was.
-        """
-        from torchlinear.storage import write
-
-        write(path, self.solution, self.design, self._like)
-
-    def _replayed(self, data: Any, target: Any) -> Rows:
-        if self.design is not None:
-            from torchlinear.sources import read
-
-            return self.design.rows(read(data))
-        X = self._features(data)
-        return TensorRows(X, as_targets(target, X.shape[0]), names=self.names)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_rows": None}
-
-    def __repr__(self) -> str:
-        return f"Fit({self.solution.loss}, {len(self.names)} features, {self.status.label}: {self.equation})"
 
 
 def load(path: str | PathLike[str]) -> Fit:

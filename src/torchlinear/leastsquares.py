@@ -113,13 +113,12 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, solution:
     mean_x, mean_y = words.take(triangle.mean, slice(p)), words.take(triangle.mean, slice(p, None))
     offset = words.subtract(mean_y, words.multiply_matrices(words.row(mean_x), beta)).high[0]
     root = _solve_upper(upper, words.of(np.eye(len(kept))), extended)
-    residual = words.subtract(
-        words.take(triangle.R, slice(p), slice(p, None)),
-        words.multiply_matrices(words.take(triangle.R, slice(p), slice(p)), beta),
-    ).high
+    rss = np.square(triangle.R.high[p:, p:]).sum(axis=0)
+    if solution != "drop" or dependent.any() or ridge.any():  # else Rxx b = Rxy to the last word
+        rss = rss + np.square(triangle.R.high[:p, :p] @ beta.high - triangle.R.high[:p, p:]).sum(axis=0)
     return LeastSquares(
         coef=np.vstack([beta.high, offset if intercept else np.zeros_like(offset)]),
-        rss=np.square(residual).sum(axis=0) + np.square(triangle.R.high[p:, p:]).sum(axis=0),
+        rss=rss,
         tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
         inverse=_inverse(root.high, scale, kept, mean_x.high, triangle.weight if intercept else None),
         dependent=dependent,

@@ -51,6 +51,7 @@ class TrainingRows:
             dtype=[np.float64, np.float32],
             y_numeric=True,
             multi_output=True,
+            ensure_all_finite=False,  # NaN and inf show in the moments, which costs no pass of its own
         )
         self.flat = targets.ndim == 1
         self.y = np.asarray(targets if targets.dtype == np.float32 else targets.astype(np.float64, copy=False))

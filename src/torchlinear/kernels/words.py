@@ -118,8 +118,13 @@ def take(a: Words, *index: Any) -> Words:
 
 
 def multiply_matrices(a: Words, b: Words) -> Words:
-    """Matrix product of (n, p) and (p, k)."""
-    total = of(np.zeros((a.high.shape[0], b.high.shape[1])))
-    for j in range(b.high.shape[0]):
-        total = add(total, multiply(take(a, slice(None), slice(j, j + 1)), take(b, slice(j, j + 1))))
-    return total
+    """Matrix product of (n, p) and (p, k), summed pairwise."""
+    terms = multiply(take(a, slice(None), slice(None), np.newaxis), take(b, np.newaxis))
+    while (p := terms.high.shape[1]) > 1:
+        paired = add(take(terms, slice(None), slice(0, p - 1, 2)), take(terms, slice(None), slice(1, p, 2)))
+        terms = paired if p % 2 == 0 else _append(paired, take(terms, slice(None), slice(p - 1, p)))
+    return take(terms, slice(None), 0) if terms.high.shape[1] else of(np.zeros((a.high.shape[0], b.high.shape[1])))
+
+
+def _append(a: Words, b: Words) -> Words:
+    return Words(np.concatenate([a.high, b.high], axis=1), np.concatenate([a.low, b.low], axis=1))
