@@ -25,6 +25,7 @@ __all__ = ["plot", "plot_loss"]
 Array = NDArray[np.float64]
 
 LONGEST = 64  # characters of an equation that fit above a picture
+HIGHEST = 1e200  # loss of a diverged run up to which an axis goes; matplotlib's ticks overflow near 1e300
 DECADES = 2.0  # powers of ten that losses span from which on their axis is logarithmic
 
 
@@ -117,6 +118,8 @@ def plot_loss(history: History, best: float | None = None, ax: Axes | None = Non
         below += f", {significant(float(loss[-1]) - best, 3)} above the exact optimum {significant(best)}"
     if (_decades(loss) > DECADES or _decades(gap) > DECADES) and not (loss <= 0).any():
         ax.set_yscale("log")
+        if np.nanmax(loss[np.isfinite(loss)]) > HIGHEST:
+            ax.set_ylim(top=HIGHEST)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_xlabel("epoch")

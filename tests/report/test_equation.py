@@ -1,0 +1,102 @@
+"""The equation in words: digits that mean something, signs, and what is left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import torchlinear as tl
+from torchlinear.errors import RankWarning
+from torchlinear.report.tables import equation
+from torchlinear.solution import Solution
+
+
+@pytest.fixture
+def line() -> Solution:
+    return tl.fit(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.8, 3.8, 6.8])).solution
+
+
+def of(solution: Solution, *coef: float, evidence: bool = False) -> str:
+    p = len(coef) - 1
+    names = ("x",) if p == 1 else tuple(f"x{j}" for j in range(p))
+    column = torch.tensor(coef, dtype=torch.float64)[:, None]
+    return equation(
+        replace(solution, coef=column, names=names, evidence=solution.evidence if evidence else None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("coef", "text"),
+    [
+        ((3.0, 0.8), "y = 3 x + 0.8"),
+        ((2.9579514, 0.8203311), "y = 2.958 x + 0.820"),  # where 30,000 epochs of the classic program stop
+        ((-2.0, -1.0), "y = -2 x - 1"),
+        ((2.99999989, 0.80000003), "y = 3 x + 0.8"),  # what float32 makes of it
+        ((2.9999, 0.8001), "y = 3.000 x + 0.8001"),
+        ((0.9123456, 1.3611111), "y = 0.912 x + 1.361"),
+        ((-0.1721139, 66.9151817), "y = -0.172 x + 66.92"),
+        ((1834.20295, 0.000336902), "y = 1834 x + 0.000337"),
+        ((250000.0, 12345.678), "y = 250000 x + 12346"),
+        ((7.32059160e-7, 6.7356579e-4), "y = 7.321e-07 x + 0.0006736"),
+        ((2.5e12, 0.0), "y = 2.5e+12 x + 0"),
+        ((0.0, 2.5), "y = 0 x + 2.5"),
+        ((1 / 3, 1.0), "y = 0.333 x + 1"),
+        ((float("nan"), float("inf")), "y = nan x + inf"),
+        ((1.0, -2.0, 3.5, 0.25), "y = 1 x0 - 2 x1 + 3.5 x2 + 0.25"),
+        ((4.0,), "y = 4"),
+    ],
+)
+def test_digits(line: Solution, coef: tuple, text: str) -> None:
+    assert of(line, *coef) == text
+
+
+def test_rounding_is_within_half_a_unit_and_exact_when_short(line: Solution) -> None:
+    """Read back, the numbers are within 0.5% of the coefficients, and within 1e-6 where zeros were cut."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        slope, intercept = rng.choice([-1, 1], 2) * 10.0 ** rng.uniform(-9, 9, 2)
+        left, _, right = of(line, slope, intercept).removeprefix("y = ").partition(" x ")
+        got = (float(left), float(right.replace(" ", "")))
+        assert got == pytest.approx((slope, intercept), rel=0.005)
+
+
+def test_a_fit_that_is_exact_prints_clean() -> None:
+    x = torch.rand(50, 1)
+    assert tl.fit(x, 3 * x + 0.8).equation == "y = 3 x + 0.8"
+    assert tl.fit(x.double(), 3 * x.double()).equation == "y = 3 x + 0"
+    assert tl.fit(x.double(), 3 * x.double(), intercept=False).equation == "y = 3 x"
+
+
+def test_a_feature_without_effect_is_zero_not_rounding() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3)) * [1.0, 1e6, 1.0]
+    assert tl.fit(X, 2 * X[:, 0] + 1).equation == "y = 2 x0 + 0 x1 + 0 x2 + 1"
+
+
+def test_small_is_not_without_effect() -> None:
+    x = np.linspace(1e6, 2e6, 20)
+    assert tl.fit(x, 1e-9 * x + 1).equation == "y = 1e-09 x + 1"
+
+
+def test_dropped_columns_are_left_out() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.warns(RankWarning):
+        fit = tl.fit(np.column_stack([X, 2 * X[:, 0]]), X @ [1.0, 2.0] + 3)
+    assert fit.equation == "y = 1 x0 + 2 x1 + 3"
+
+
+def test_beyond_eight_features_the_rest_is_counted() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 20))
+    text = tl.fit(X, X @ np.arange(1.0, 21.0) + 0.5).equation
+    assert text.startswith("y = 1 x0 + 2 x1 ")
+    assert text.endswith("+ 8 x7 + … (12 more) + 0.5")
+
+
+def test_one_line_for_each_target() -> None:
+    x = np.arange(6.0)
+    assert tl.fit(x, np.column_stack([2 * x + 1, 1 - x])).equation == "y0 = 2 x + 1\ny1 = -1 x + 1"
+
+
+def test_names_stay_on_their_line(line: Solution) -> None:
+    assert equation(replace(line, names=("a\nb",), targets=("c\x1b[2J",))).isprintable()
