@@ -25,7 +25,15 @@ STEP_SECONDS = 0.1
 
 
 class Status(Enum):
-    """How a fit ended; the value is the advice."""
+    """How a fit ended; the value is the advice.
+
+    >>> import torchlinear as tl
+    >>> fit = tl.fit([[1.0], [2.0], [4.0]], [1.0, 2.0, 3.0])
+    >>> fit.status is tl.Status.CONVERGED
+    True
+    >>> print(tl.Status.TIME_LIMIT.value)
+    time limit reached: raise time_limit to come closer to the optimum.
+    """
 
     CONVERGED = "converged: the certificate is below the tolerance."
     BUDGET_USED = "budget used: all epochs were run; more of them, or a larger step, come closer to the optimum."
