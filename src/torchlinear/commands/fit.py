@@ -13,7 +13,7 @@ from torchlinear.errors import InvalidInput
 from torchlinear.solvers import REGISTRY
 
 if TYPE_CHECKING:
-    from torchlinear.api import Fit
+    from torchlinear.fitted import Fit
     from torchlinear.penalties.l2 import L2
     from torchlinear.sources.base import Table
 
@@ -125,8 +125,11 @@ def _write(fitted: Fit, save: Path | None, plot: Path | None) -> dict[str, str]:
         fitted.save(save)
         written["saved"] = str(save)
     if plot is not None:
-        axes = fitted.plot()
-        files.write_picture(plot, axes.figure)
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        fitted.plot(figure.subplots())
+        files.write_picture(plot, figure)
         written["plot"] = str(plot)
     return written
 

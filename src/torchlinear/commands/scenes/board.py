@@ -44,6 +44,8 @@ class Board:
         What is fitted.
     rows : sequence of Row
         The lanes, still empty.
+    loss : str
+        Heading of the loss.
     floor : float
         The loss above the optimum where curves end.
     parameters : sequence of str
@@ -53,10 +55,17 @@ class Board:
     """
 
     def __init__(
-        self, title: str, rows: Sequence[Row], *, floor: float, parameters: Sequence[str], quiet: bool
+        self,
+        title: str,
+        rows: Sequence[Row],
+        *,
+        loss: str,
+        floor: float,
+        parameters: Sequence[str],
+        quiet: bool,
     ) -> None:
         self._title, self._rows, self._floor = title, list(rows), floor
-        self._parameters, self._quiet = parameters, quiet
+        self._headings, self._quiet = (loss, *parameters, say("board.seconds")), quiet
         self._console = screen.console()
         self._live: Live | None = None
 
@@ -109,10 +118,10 @@ class Board:
         if wide:
             table.add_column("", style="dim", no_wrap=True)
         table.add_column(say("board.curve", floor=f"{self._floor:.0e}"), no_wrap=True, min_width=SPARK)
-        for heading in (say("board.loss"), *self._parameters, say("board.seconds")):
+        for heading in self._headings:
             table.add_column(heading, justify="right", no_wrap=True)
         for row, colour in zip(self._rows, COLOURS):
-            numbers = row.numbers or [""] * len(self._parameters)
+            numbers = row.numbers or [""] * (len(self._headings) - 2)
             meaning = [row.meaning] if wide else []
             curve = Text(row.curve, style=colour)
             table.add_row(Text(row.name, style=colour), *meaning, curve, row.loss, *numbers, row.seconds)

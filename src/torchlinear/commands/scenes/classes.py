@@ -1,4 +1,4 @@
-"""`torchlinear demo --classes`: three groups of points, told apart by nn.CrossEntropyLoss and every algorithm."""
+"""`torchlinear demo --classes`: three groups of points, told apart by CrossEntropyLoss."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from torchlinear.commands.language import say
 from torchlinear.commands.scenes import picture
 from torchlinear.commands.scenes.board import Board, Row
 from torchlinear.commands.scenes.lanes import Finish, Lane, train
+from torchlinear.commands.scenes.picture import COLOURS
+from torchlinear.report.style import POINT, heading, quiet
 
 __all__ = ["LANES", "accuracy", "groups", "optimum", "show"]
 
 EPOCHS = 200
 CENTRES = ((0.0, 1.6), (1.6, -1.0), (-1.6, -1.0))  # close enough to overlap, so that an optimum exists
 POINTS = 50  # in each group
+GROUPS = (POINT, "#1b5fa0", "#3d8f6e")  # colours
+FLOOR = 1e-7  # losses of float32 cannot be told from the optimum below
 
 LANES = (
     Lane("BGD", "SGD(lr=0.1)", lambda parameters: optim.SGD(parameters, lr=0.1)),
@@ -60,7 +64,7 @@ def optimum() -> float:
         loss.backward()
         return float(loss)
 
-    solver.step(closure)
+    solver.step(closure)  # type: ignore[no-untyped-call]
     return closure()
 
 
@@ -77,7 +81,8 @@ def show(output: Path | None, *, as_json: bool) -> None:
     board = Board(
         say("classes.title", points=POINTS * len(CENTRES), epochs=EPOCHS),
         [Row(lane.name, say(f"race.{lane.name.lower()}")) for lane in LANES],
-        floor=1e-7,
+        loss=say("board.gap"),
+        floor=FLOOR,
         parameters=(say("classes.accuracy"),),
         quiet=as_json,
     )
@@ -115,7 +120,7 @@ def record(finishes: list[Finish], best: float, written: Path | None) -> dict[st
 
 
 def draw(figure: Any, finishes: list[Finish], best: float) -> None:
-    """The points on the regions that Adam's model gives to each group; the loss above the optimum by epoch."""
+    """The points on the regions that Adam's model gives to each group; the loss by epoch."""
     x, labels = groups()
     plane, loss = figure.subplots(1, 2)
     side = torch.linspace(-4.5, 4.5, 400)
@@ -123,12 +128,16 @@ def draw(figure: Any, finishes: list[Finish], best: float) -> None:
     with torch.no_grad():
         regions = finishes[-1].module(torch.stack([across, up], dim=-1)).argmax(dim=-1)
     levels = [-0.5, 0.5, 1.5, 2.5]
-    colours = ("tab:red", "tab:blue", "tab:green")
-    plane.contourf(across, up, regions, levels=levels, colors=colours, alpha=0.15)
-    for group, colour in enumerate(colours):
-        plane.scatter(*x[labels == group].T, color=colour, s=14)
-    plane.set(xlabel="x1", ylabel="x2", title="nn.Linear(2, 3)", aspect="equal")
-    for finish in finishes:
-        loss.plot(finish.epoch + 1, (finish.loss - best).clamp_min(1e-9), linewidth=1.2, label=finish.name)
-    loss.set(xlabel="epoch", ylabel="loss above the optimum", yscale="log", title="nn.CrossEntropyLoss")
-    loss.legend(frameon=False, fontsize="small")
+    plane.contourf(across, up, regions, levels=levels, colors=GROUPS, alpha=0.15)
+    for group, colour in enumerate(GROUPS):
+        plane.scatter(*x[labels == group].T, color=colour, s=16)
+    for finish, colour in zip(finishes, COLOURS):
+        above = (finish.loss - best).clamp_min(FLOOR)
+        loss.plot(finish.epoch + 1, above, color=colour, linewidth=1.5, label=finish.name)
+    heading(plane, "nn.Linear(2, 3)", f"{len(x)} points in {len(GROUPS)} groups, {finishes[-1].name}")
+    heading(loss, "nn.CrossEntropyLoss", "above its smallest value, by epoch")
+    plane.set(xlabel="x1", ylabel="x2", aspect="equal")
+    loss.set(xlabel="epoch", ylabel="loss", xscale="log", yscale="log")
+    for axes in (plane, loss):
+        quiet(axes)
+    loss.legend(frameon=False, fontsize=9, loc="lower left")

@@ -10,7 +10,10 @@ from torchlinear.commands import files, screen
 from torchlinear.commands.language import say
 from torchlinear.errors import InvalidInput
 
-__all__ = ["insist", "target", "tell", "write"]
+__all__ = ["COLOURS", "insist", "target", "tell", "write"]
+
+
+COLOURS = ("#1b3a5c", "#c8802b", "#3d8f6e", "#8453a6", "#3b82c4")  # one for each algorithm
 
 
 def target(output: Path | None) -> Path:

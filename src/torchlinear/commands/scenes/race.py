@@ -17,10 +17,13 @@ from torchlinear.commands.language import say
 from torchlinear.commands.scenes import picture
 from torchlinear.commands.scenes.board import Board, Row, duration
 from torchlinear.commands.scenes.lanes import Finish, Lane, train
+from torchlinear.commands.scenes.picture import COLOURS
 from torchlinear.commands.scenes.tutorial import EPOCHS, LR, line, points
+from torchlinear.report.style import POINT, heading, quiet
 
 __all__ = ["LANES", "eager", "show"]
 
+FLOOR = 1e-14  # losses below are the rounding of float32
 EAGER_SECONDS = 6.0  # the eager loop stops here, and its time is scaled to all epochs
 EAGER_EVERY = 20  # epochs between two readings of the eager loop's loss, as often as the tutorial prints
 
@@ -78,14 +81,15 @@ def exact() -> Finish:
     return Finish("", "tl.fit", fit.history.epoch, fit.history.loss, 1, seconds, fit.module)
 
 
-def show(output: Path | None, *, as_json: bool) -> None:
+def show(output: Path | None, *, as_json: bool, epochs: int = EPOCHS) -> None:
     """Run everything, show it as it happens, write the picture."""
     target = picture.target(output)
     board = Board(
-        say("race.title", epochs=f"{EPOCHS:,}"),
+        say("race.title", epochs=f"{epochs:,}"),
         [*(Row(lane.name, say(f"race.{lane.name.lower()}")) for lane in LANES),
          Row(say("race.exact"), say("race.exact_call")), Row("PyTorch", say("race.eager"))],
-        floor=1e-14,
+        loss=say("board.loss"),
+        floor=FLOOR,
         parameters=("w", "b"),
         quiet=as_json,
     )  # fmt: skip
@@ -94,11 +98,11 @@ def show(output: Path | None, *, as_json: bool) -> None:
         finishes = []
         for place, lane in enumerate(LANES):
             x, y = points()
-            finishes.append(train(lane, line(), x, y, nn.MSELoss(), EPOCHS))
+            finishes.append(train(lane, line(), x, y, nn.MSELoss(), epochs))
             board.put(place, finishes[-1], values(finishes[-1]))
         optimum = exact()
         board.put(len(LANES), optimum, values(optimum), one_pass=True)
-        loop = eager(lambda finish: board.put(len(LANES) + 1, finish, values(finish), goal=EPOCHS))
+        loop = eager(lambda finish: board.put(len(LANES) + 1, finish, values(finish), goal=epochs), epochs)
     written, problem = picture.write(target, lambda figure: draw(figure, finishes))
     if as_json:
         screen.emit(record(finishes, optimum, loop, written))
@@ -125,18 +129,18 @@ def tell(finishes: list[Finish], optimum: Finish, loop: Eager) -> None:
     """What the numbers mean, in sentences."""
     console = screen.console()
     bgd = finishes[0]
+    epochs = f"{bgd.epochs:,}"
     speed = {
         "eager": duration(loop.seconds),
         "ours": duration(bgd.seconds),
         "ratio": f"{loop.seconds / bgd.seconds:,.0f}",
-        "epochs": f"{EPOCHS:,}",
         "measured": f"{loop.finish.epochs:,}",
     }
-    whole = loop.finish.epochs == EPOCHS
-    screen.paragraph(console, say("race.speed" if whole else "race.speed_scaled", **speed))
-    screen.paragraph(
-        console, say("race.lines", exact=equation(optimum), bgd=equation(bgd), epochs=f"{EPOCHS:,}")
-    )
+    key = "race.speed" if loop.finish.epochs == bgd.epochs else "race.speed_scaled"
+    console.print()
+    screen.paragraph(console, say(key, epochs=epochs, **speed))
+    screen.paragraph(console, say("race.lines", exact=equation(optimum), bgd=equation(bgd), epochs=epochs))
+    console.print()
     screen.paragraph(console, say("race.more"))
 
 
@@ -162,7 +166,7 @@ def record(finishes: list[Finish], optimum: Finish, loop: Eager, written: Path |
         }
 
     return {
-        "epochs": EPOCHS,
+        "epochs": finishes[0].epochs,
         "algorithms": [of(finish) for finish in (*finishes, optimum)],
         "pytorch": {**of(loop.finish), "optimizer": LANES[0].call, "seconds_for_all_epochs": loop.seconds},
         "times_faster": loop.seconds / finishes[0].seconds,
@@ -174,12 +178,25 @@ def draw(figure: Any, finishes: list[Finish]) -> None:
     """The points in red with the fitted lines; the loss by epoch."""
     x, y = points()
     fit, loss = figure.subplots(1, 2)
-    fit.scatter(x, y, color="red", s=16, zorder=3)
+    fit.scatter(x, y, color=POINT, s=16, zorder=3)
     ends = torch.tensor([[0.0], [1.0]])
-    for finish in finishes:
+    for finish, colour in zip(finishes, COLOURS):
         with torch.no_grad():
-            fit.plot(ends, finish.module(ends), linewidth=1.2, label=f"{finish.name}  {equation(finish)}")
-        loss.plot(finish.epoch + 1, finish.loss.clamp_min(1e-15), linewidth=1.2, label=finish.name)
-    fit.set(xlabel="x", ylabel="y", title="y = 3 x + 0.8")
-    loss.set(xlabel="epoch", ylabel="loss (MSE)", xscale="log", yscale="log", title="nn.MSELoss")
-    fit.legend(frameon=False, fontsize="small")
+            fit.plot(
+                ends,
+                finish.module(ends),
+                color=colour,
+                linewidth=1.5,
+                label=f"{finish.name}: {equation(finish)}",
+            )
+        loss.plot(
+            finish.epoch + 1, finish.loss.clamp_min(FLOOR), color=colour, linewidth=1.5, label=finish.name
+        )
+    heading(fit, "y = 3 x + 0.8", f"{len(x)} points, {finishes[0].epochs:,} epochs")
+    heading(loss, "nn.MSELoss", "by epoch")
+    fit.set(xlabel="x", ylabel="y")
+    loss.set(xlabel="epoch", ylabel="loss", xscale="log", yscale="log")
+    for axes in (fit, loss):
+        quiet(axes)
+    fit.legend(frameon=False, fontsize=9, loc="lower right")
+    loss.legend(frameon=False, fontsize=9, loc="lower left")
