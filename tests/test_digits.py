@@ -20,19 +20,20 @@ import torchlinear as tl
 NIST = Path(__file__).parent / "truth" / "nist"
 CERTIFIED = json.loads((NIST / "certified.json").read_text())["datasets"]
 
-# Worst coefficient and worst standard error, in correct digits, that a default fit must reach.
+# Worst coefficient and worst standard error, in correct digits, that a default fit must reach. Coefficients reach
+# what float64 data can say: the exact solution of the rounded data has no more (Norris 13.98, Wampler2 13.20, ...).
 LEAST = {
-    "Norris": (14.0, 14.0),
+    "Norris": (13.95, 14.0),
     "Pontius": (13.5, 13.8),
     "NoInt1": (15.9, 15.3),
     "NoInt2": (15.9, 15.3),
-    "Filip": (13.5, 13.5),
-    "Longley": (14.5, 15.0),
-    "Wampler1": (15.5, 15.5),
+    "Filip": (14.2, 15.0),
+    "Longley": (14.7, 15.0),
+    "Wampler1": (15.9, 15.9),
     "Wampler2": (13.2, 15.1),
-    "Wampler3": (15.5, 15.5),
-    "Wampler4": (15.5, 15.5),
-    "Wampler5": (15.5, 15.5),
+    "Wampler3": (15.9, 15.5),
+    "Wampler4": (15.9, 15.5),
+    "Wampler5": (15.9, 15.5),
 }
 
 

@@ -120,7 +120,7 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, solution:
         coef=np.vstack([beta.high, offset if intercept else np.zeros_like(offset)]),
         rss=rss,
         tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
-        inverse=_inverse(root.high, scale, kept, mean_x.high, triangle.weight if intercept else None),
+        inverse=_inverse(root, scale, kept, mean_x, triangle.weight if intercept else None),
         dependent=dependent,
         condition=_condition(upper.high, root.high),
         rows=triangle.rows,
@@ -193,15 +193,24 @@ def _nonnegative(triangle: Triangle) -> Array:
     return np.column_stack([nnls(left, right[:, j])[0] for j in range(right.shape[1])])
 
 
-def _inverse(root: Array, scale: Array, kept: NDArray[np.int_], mean: Array, weight: float | None) -> Array:
-    """Inverse of the cross products of [X, 1], shape (p + 1, p + 1), from the inverse of the triangle."""
+def _inverse(root: Words, scale: Array, kept: NDArray[np.int_], mean: Words, weight: float | None) -> Array:
+    """Inverse of the cross products of [X, 1], shape (p + 1, p + 1), from the inverse of the triangle.
+
+    The diagonal, which standard errors come from, is summed in two words: the intercept's cancels.
+    """
     p = len(scale)
-    scaled = root / scale[kept, None]
+    scaled = Words(root.high / scale[kept, None], root.low / scale[kept, None])
     inverse = np.full((p + 1, p + 1), np.nan)
-    inverse[np.ix_(kept, kept)] = scaled @ scaled.T
-    pulled = mean[kept] @ scaled
-    inverse[p, kept] = inverse[kept, p] = -(scaled @ pulled)
-    inverse[p, p] = pulled @ pulled + 1.0 / weight if weight is not None else 0.0
+    inverse[np.ix_(kept, kept)] = scaled.high @ scaled.high.T
+    rows = Words(scaled.high.T, scaled.low.T)
+    inverse[kept, kept] = words.total(words.multiply(rows, rows)).high
+    inverse[p, kept] = inverse[kept, p] = 0.0
+    inverse[p, p] = 0.0
+    if weight is not None:
+        pulled = words.total(words.multiply(words.column(words.take(mean, kept)), scaled))
+        inverse[p, kept] = inverse[kept, p] = -(scaled.high @ pulled.high)
+        share = words.divide(words.of(1.0), words.of(weight))
+        inverse[p, p] = words.add(words.total(words.multiply(pulled, pulled)), share).high
     return inverse
 
 

@@ -12,10 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Words", "add", "column", "divide", "multiply", "multiply_matrices", "of", "row",
+__all__ = [
+    "Words",
+    "add",
+    "column",
+    "divide",
+    "multiply",
+    "multiply_matrices",
+    "of",
+    "row",
     "square_root",
     "stack",
-    "subtract", "take", "two_product", "two_sum"]
+    "subtract",
+    "take",
+    "total",
+    "two_product",
+    "two_sum",
+]
 
 Array = NDArray[np.float64]
 
@@ -117,14 +130,19 @@ def take(a: Words, *index: Any) -> Words:
     return Words(a.high[index], a.low[index])
 
 
+def total(a: Words) -> Words:
+    """Sum over the first axis, pairwise."""
+    while (n := a.high.shape[0]) > 1:
+        pairs = add(take(a, slice(0, n - 1, 2)), take(a, slice(1, n, 2)))
+        a = pairs if n % 2 == 0 else _concatenate(pairs, take(a, slice(n - 1, n)))
+    return take(a, 0) if a.high.shape[0] else of(np.zeros(a.high.shape[1:]))
+
+
 def multiply_matrices(a: Words, b: Words) -> Words:
-    """Matrix product of (n, p) and (p, k), summed pairwise."""
-    terms = multiply(take(a, slice(None), slice(None), np.newaxis), take(b, np.newaxis))
-    while (p := terms.high.shape[1]) > 1:
-        paired = add(take(terms, slice(None), slice(0, p - 1, 2)), take(terms, slice(None), slice(1, p, 2)))
-        terms = paired if p % 2 == 0 else _append(paired, take(terms, slice(None), slice(p - 1, p)))
-    return take(terms, slice(None), 0) if terms.high.shape[1] else of(np.zeros((a.high.shape[0], b.high.shape[1])))
+    """Matrix product of (n, p) and (p, k); it forms all n p k terms, so it is for small matrices."""
+    left = Words(a.high.T[:, :, np.newaxis], a.low.T[:, :, np.newaxis])
+    return total(multiply(left, take(b, slice(None), np.newaxis)))
 
 
-def _append(a: Words, b: Words) -> Words:
-    return Words(np.concatenate([a.high, b.high], axis=1), np.concatenate([a.low, b.low], axis=1))
+def _concatenate(a: Words, b: Words) -> Words:
+    return Words(np.concatenate([a.high, b.high]), np.concatenate([a.low, b.low]))
