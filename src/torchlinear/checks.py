@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
@@ -18,7 +18,16 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from torchlinear.errors import DataError, InvalidInput
 
-__all__ = ["check_criterion", "check_model", "check_optimizer", "check_rows", "check_scheduler", "first_loss", "name_of", "whole"]
+__all__ = [
+    "check_criterion",
+    "check_model",
+    "check_optimizer",
+    "check_rows",
+    "check_scheduler",
+    "first_loss",
+    "name_of",
+    "whole",
+]
 
 ELEMENTWISE = (
     nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss,
@@ -30,54 +39,66 @@ ELEMENTWISE_FUNCTIONS = (
 )  # fmt: skip
 
 
-def whole(name: str, value: Any, *, optional: bool = False) -> int | None:
-    """A whole number of at least 1, or None where that is allowed."""
-    if value is None and optional:
-        return None
+def whole(name: str, value: Any) -> int:
+    """A whole number of at least 1."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
     if number is None or number < 1:
-        raise InvalidInput(f"{name}={value!r}; expected a whole number of at least 1{' or None' * optional}.")
+        raise InvalidInput(f"{name}={value!r}; expected a whole number of at least 1.")
     return number
 
 
 def check_model(model: Any) -> None:
     """A module that was set up, has a `forward` that takes one input, and something to train."""
     if isinstance(model, type):
-        raise InvalidInput(f"model is the class {model.__name__}; make a model of it first: {model.__name__}().")
+        raise InvalidInput(
+            f"model is the class {model.__name__}; make a model of it first: {model.__name__}()."
+        )
     if not isinstance(model, nn.Module):
         raise InvalidInput(
-            f"model is a {type(model).__name__}; expected a torch.nn.Module. The order is train(model, x, y, ...)."
+            f"model is a {type(model).__name__}; expected a torch.nn.Module, as in train(model, x, y, ...)."
         )
     kind = type(model).__name__
     if "_parameters" not in vars(model):
         raise InvalidInput(
-            f"{kind}.__init__ does not call super().__init__(); make that its first line, or the module has no parameters."
+            f"{kind}.__init__ does not call super().__init__(); make that its first line, before any layer "
+            "is set."
         )
-    if getattr(type(model).forward, "__name__", "") == "_forward_unimplemented" and "forward" not in vars(model):
+    if getattr(type(model).forward, "__name__", "") == "_forward_unimplemented" and "forward" not in vars(
+        model
+    ):
         raise InvalidInput(f"{kind} has no method forward{_misspelt(type(model))}.")
     try:
         inspect.signature(model.forward).bind(None)
     except TypeError as error:
-        raise InvalidInput(f"{kind}.forward does not take one input x: {error}; it is called as model(x).") from None
+        raise InvalidInput(
+            f"{kind}.forward does not take one input x: {error}; it is called as model(x)."
+        ) from None
     except ValueError:  # compiled or built-in: it has no signature to look at
         pass
     parameters = list(model.parameters())
     if not parameters:
         raise InvalidInput(
-            f"{kind} has no parameters to train; assign its layers in __init__ (self.linear = nn.Linear(...); a plain "
-            "list of layers is not seen, nn.ModuleList is)."
+            f"{kind} has no parameters to train; assign its layers in __init__ (self.linear = "
+            "nn.Linear(...)); a plain list of layers is not seen, nn.ModuleList is."
         )
     if not any(parameter.requires_grad for parameter in parameters):
-        raise InvalidInput(f"every parameter of {kind} is frozen (requires_grad=False); unfreeze what is to be trained.")
+        raise InvalidInput(
+            f"every parameter of {kind} is frozen (requires_grad=False); unfreeze what is to be trained."
+        )
 
 
 def _misspelt(kind: type[nn.Module]) -> str:
     if issubclass(kind, (nn.ModuleList, nn.ModuleDict)):
         return "; it only holds layers, nn.Sequential also calls them"
-    own = [name for base in kind.__mro__ if issubclass(base, nn.Module) and base is not nn.Module for name in vars(base)]
+    own = [
+        name
+        for base in kind.__mro__
+        if issubclass(base, nn.Module) and base is not nn.Module
+        for name in vars(base)
+    ]
     close = difflib.get_close_matches("forward", own, n=1)
     if not close:
         return "; define forward(self, x), which computes the output from the input"
@@ -93,7 +114,9 @@ def check_rows(x: Any, y: Any) -> None:
                 f"torch.as_tensor({name}, dtype=torch.float32)."
             )
         if value.ndim == 0:
-            raise InvalidInput(f"{name} is a single number; expected a tensor with one entry or more for each row.")
+            raise InvalidInput(
+                f"{name} is a single number; expected a tensor with one entry or more for each row."
+            )
     if len(x) == 0:
         raise DataError(f"x has shape {tuple(x.shape)}: there are no rows to train on.")
     if len(x) != len(y):
@@ -106,22 +129,26 @@ def check_rows(x: Any, y: Any) -> None:
             bad = value.numel() - int(torch.isfinite(value).sum())
             if bad:
                 raise DataError(
-                    f"{name} holds {bad} values that are not finite (NaN or inf); drop those rows or fill them in first."
+                    f"{name} holds {bad} values that are not finite (NaN or inf); drop those rows or fill "
+                    "them in first."
                 )
 
 
 def check_criterion(criterion: Any) -> None:
     """Something to call as ``criterion(model(x), y)``."""
     if isinstance(criterion, type) and issubclass(criterion, nn.Module):
-        raise InvalidInput(f"criterion is the class {criterion.__name__}; write nn.{criterion.__name__}(), with parentheses.")
+        raise InvalidInput(
+            f"criterion is the class {criterion.__name__}; write nn.{criterion.__name__}(), with parentheses."
+        )
     if not callable(criterion) or isinstance(criterion, type):
         raise InvalidInput(
-            f"criterion={criterion!r} cannot be called; expected a loss such as nn.MSELoss() or nn.CrossEntropyLoss()."
+            f"criterion={criterion!r} cannot be called; expected a loss such as nn.MSELoss() or "
+            "nn.CrossEntropyLoss()."
         )
     if getattr(criterion, "reduction", "mean") == "none":
         raise InvalidInput(
-            f"{type(criterion).__name__}(reduction='none') gives a loss for every row, and training needs one number; "
-            "use reduction='mean'."
+            f"{type(criterion).__name__}(reduction='none') gives a loss for every row, and training needs "
+            "one number; use reduction='mean'."
         )
 
 
@@ -140,8 +167,8 @@ def check_optimizer(optimizer: Any, model: nn.Module) -> None:
     if not trained & owned:
         held = sum(len(group["params"]) for group in optimizer.param_groups)
         raise InvalidInput(
-            f"none of the {held} parameters that the {type(optimizer).__name__} optimiser holds is a trainable one of "
-            "this model, so nothing would change; was it made for another model? "
+            f"none of the {held} parameters that the {type(optimizer).__name__} optimiser holds is a "
+            "trainable one of this model, so nothing would change; was it made for another model? "
             f"Write {type(optimizer).__name__}(model.parameters(), ...)."
         )
 
@@ -152,16 +179,28 @@ def check_scheduler(scheduler: Any, optimizer: optim.Optimizer | None) -> None:
         return
     if not isinstance(scheduler, LRScheduler):
         raise InvalidInput(
-            f"scheduler is a {type(scheduler).__name__}; expected one of torch.optim.lr_scheduler, made for the optimizer."
+            f"scheduler is a {type(scheduler).__name__}; expected one of torch.optim.lr_scheduler, made "
+            "for the optimizer."
         )
     if optimizer is None or scheduler.optimizer is not optimizer:
-        raise InvalidInput("scheduler was made for another optimizer than the one given; pass the optimizer that it holds.")
+        raise InvalidInput(
+            "scheduler was made for another optimizer than the one given; pass the optimizer that it holds."
+        )
 
 
-def first_loss(model: nn.Module, criterion: Any, x: Tensor, y: Tensor, targets: Tensor) -> Tensor:
-    """Loss of the first batch (x, y), after a look at what the model gives; `targets` is the y of all rows."""
+class First(NamedTuple):
+    """What the model gives for a first batch, and its loss with the graph."""
+
+    out: Any
+    loss: Tensor
+
+
+def first_loss(model: nn.Module, criterion: Any, x: Tensor, y: Tensor, targets: Tensor) -> First:
+    """Loss of the first batch (x, y), after a look at what the model gives; `targets` is y of all rows."""
     if not torch.is_grad_enabled():
-        raise InvalidInput("train was called inside torch.no_grad(), where there are no gradients; call it outside.")
+        raise InvalidInput(
+            "train was called inside torch.no_grad(), where there are no gradients; call it outside."
+        )
     try:
         out = model(x)
     except torch.OutOfMemoryError:
@@ -173,17 +212,22 @@ def first_loss(model: nn.Module, criterion: Any, x: Tensor, y: Tensor, targets: 
         loss = criterion(out, y)
     except (RuntimeError, IndexError, ValueError) as error:
         raise InvalidInput(
-            f"criterion(model(x), y) fails for an output of shape {tuple(out.shape)}, {_dtype(out)}, and y of shape "
-            f"{tuple(y.shape)}, {_dtype(y)}: {_first_line(error)}"
+            f"criterion(model(x), y) fails for an output that is {_described(out)} and y that is "
+            f"{_described(y)}: {_first_line(error)}"
         ) from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
-        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        got = (
+            f"a tensor of shape {tuple(loss.shape)}"
+            if isinstance(loss, Tensor)
+            else f"a {type(loss).__name__}"
+        )
         raise InvalidInput(f"criterion(model(x), y) gives {got}; expected one number, such as its mean.")
     if not loss.requires_grad:
         raise InvalidInput(
-            "the loss does not depend on any trainable parameter; does forward use detach(), .data, no_grad() or NumPy?"
+            "the loss does not depend on any trainable parameter; does forward use detach(), .data, "
+            "no_grad() or NumPy?"
         )
-    return loss
+    return First(out, loss)
 
 
 def _not_taken(model: nn.Module, x: Tensor, y: Tensor, error: RuntimeError) -> str:
@@ -191,8 +235,8 @@ def _not_taken(model: nn.Module, x: Tensor, y: Tensor, error: RuntimeError) -> s
     example = next(model.parameters())
     if example.device != x.device:
         return (
-            f"x is on {x.device} and the model on {example.device}; bring both to one device: model.to(device), and "
-            "x = x.to(device), which returns a copy."
+            f"x is on {x.device} and the model on {example.device}; bring both to one device: "
+            "model.to(device), and x = x.to(device), which returns a copy."
         )
     if example.dtype != x.dtype and "dtype" in str(error):
         swapped = " Were x and y swapped?" if not x.is_floating_point() and y.is_floating_point() else ""
@@ -215,7 +259,9 @@ def check_output(criterion: Any, out: Any, y: Tensor, targets: Tensor) -> None:
     if not isinstance(out, Tensor):
         raise InvalidInput(f"forward returns a {type(out).__name__}; {name_of(criterion)} needs a tensor.")
     if out.device != y.device:
-        raise InvalidInput(f"y is on {y.device} and what the model gives on {out.device}; y = y.to({str(out.device)!r}).")
+        raise InvalidInput(
+            f"y is on {y.device} and what the model gives on {out.device}; y = y.to({str(out.device)!r})."
+        )
     if labels:
         _check_labels(criterion, out, y, targets)
     elif out.shape != y.shape and out.numel() * y.numel() > 1:
@@ -225,7 +271,9 @@ def check_output(criterion: Any, out: Any, y: Tensor, targets: Tensor) -> None:
 def _refuse_broadcast(criterion: Any, out: Tensor, y: Tensor) -> None:
     given = f"y has shape {tuple(y.shape)} and the model gives {tuple(out.shape)}"
     if out.numel() != y.numel():
-        raise InvalidInput(f"{given}; {name_of(criterion)} compares number by number, so they must be the same shape.")
+        raise InvalidInput(
+            f"{given}; {name_of(criterion)} compares number by number, so they must be the same shape."
+        )
     try:
         wide = tuple(torch.broadcast_shapes(out.shape, y.shape))
         silent = f": {name_of(criterion)} would silently compare every prediction with every target, {wide}"
@@ -239,16 +287,22 @@ def _check_labels(criterion: Any, out: Tensor, y: Tensor, targets: Tensor) -> No
     given = f"y has shape {tuple(y.shape)} and is {_dtype(y)}"
     if out.ndim > 1 and out.shape[1] == 1:
         raise InvalidInput(
-            "the model gives one score a row, and CrossEntropyLoss needs one for each class (of one class it is always "
-            "0); use nn.Linear(..., classes), or BCEWithLogitsLoss for two classes."
+            "the model gives one score a row, and CrossEntropyLoss needs one for each class (of one class "
+            "it is always 0); use nn.Linear(..., classes), or BCEWithLogitsLoss for two classes."
         )
     expected = (*out.shape[:1], *out.shape[2:])
     if y.shape == out.shape and y.is_floating_point():
         return
     if y.shape == out.shape:
-        raise InvalidInput(f"{given}; CrossEntropyLoss takes probabilities of that shape as numbers: y.float().")
+        raise InvalidInput(
+            f"{given}; CrossEntropyLoss takes probabilities of that shape as numbers: y.float()."
+        )
     if y.shape != expected:
-        remedy = f"y.reshape({len(y)}).long()" if y.numel() == len(y) else "y with the number of the class of each row"
+        remedy = (
+            f"y.reshape({len(y)}).long()"
+            if y.numel() == len(y)
+            else "y with the number of the class of each row"
+        )
         raise InvalidInput(f"{given}; CrossEntropyLoss takes class numbers of shape {expected}: {remedy}.")
     if y.dtype not in (torch.int64, torch.uint8):
         raise InvalidInput(f"{given}; CrossEntropyLoss takes class numbers as int64: y.long().")
@@ -256,14 +310,21 @@ def _check_labels(criterion: Any, out: Tensor, y: Tensor, targets: Tensor) -> No
     classes = out.shape[1] if out.ndim > 1 else out.shape[0]
     if counted.numel() and not 0 <= int(counted.min()) <= int(counted.max()) < classes:
         raise InvalidInput(
-            f"y holds classes {int(counted.min())} to {int(counted.max())}, and the model gives {classes} scores, for "
-            f"classes 0 to {classes - 1}; count classes from 0, or give the last layer more outputs."
+            f"y holds classes {int(counted.min())} to {int(counted.max())}, and the model gives {classes} "
+            f"scores, for classes 0 to {classes - 1}; count classes from 0, or give the last layer more "
+            "outputs."
         )
 
 
 def name_of(criterion: Any) -> str:
     """What a loss is called: the name of its class or function."""
-    return getattr(criterion, "__name__", type(criterion).__name__)
+    return str(getattr(criterion, "__name__", type(criterion).__name__))
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{_dtype(value)} of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"
 
 
 def _dtype(tensor: Tensor) -> str:

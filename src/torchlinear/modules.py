@@ -1,23 +1,63 @@
-"""ModuleProblem: somebody's own module, criterion and rows, as the problem that the loop works on."""
+"""ModuleProblem: somebody's module, criterion and rows, as the problem that `Eager` trains."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from torchlinear import checks
 
-__all__ = ["Criterion", "ModuleProblem"]
+__all__ = ["Batching", "Criterion", "ModuleProblem"]
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
+Criterion = Callable[[Any, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How the rows of an epoch are split into batches.
+
+    Attributes
+    ----------
+    n_rows : int
+        n.
+    batch_size : int or None
+        Rows of a batch, the last one of an epoch may be smaller; None for all rows at once.
+    shuffle : bool
+        Whether batches are drawn in a new random order every epoch; all rows at once have no order.
+    generator : torch.Generator or None
+        Where that order comes from; torch's global generator by default.
+    """
+
+    n_rows: int
+    batch_size: int | None = None
+    shuffle: bool = True
+    generator: torch.Generator | None = None
+
+    @property
+    def size(self) -> int:
+        """Rows of a full batch."""
+        return self.n_rows if self.batch_size is None else min(self.batch_size, self.n_rows)
+
+    def order(self, dtype: torch.dtype = torch.int64) -> Tensor | None:
+        """Rows in the order of a new epoch, shape (n,); None for the order in which they lie."""
+        if self.batch_size is None or not self.shuffle:
+            return None
+        device = "cpu" if self.generator is None else self.generator.device
+        return torch.randperm(self.n_rows, generator=self.generator, device=device, dtype=dtype)
+
+    def batches(self, first: int) -> Iterator[slice]:
+        """Places of each batch in the order of an epoch, from place `first`."""
+        for start in range(first, self.n_rows, self.size):
+            yield slice(start, min(start + self.size, self.n_rows))
 
 
 @dataclass(slots=True)
 class ModuleProblem:
-    """A module to train on rows, in batches.
+    """A module to train on rows.
 
     Attributes
     ----------
@@ -27,48 +67,26 @@ class ModuleProblem:
         The loss, called as ``criterion(model(x), y)``; gives one number.
     x, y : Tensor, shapes (n, ...)
         Rows and their targets.
-    batch_size : int or None
-        Rows of a batch, the last one of an epoch may be smaller; None for all rows at once.
-    shuffle : bool
-        Whether batches are drawn in a new random order every epoch; all rows at once have no order.
-    generator : torch.Generator or None
-        Where that order comes from; torch's global generator by default.
+    batching : Batching
+        How they are split.
     """
 
     model: nn.Module
     criterion: Criterion
     x: Tensor
     y: Tensor
-    batch_size: int | None = None
-    shuffle: bool = True
-    generator: torch.Generator | None = None
+    batching: Batching
     _compared: bool = field(default=False, init=False)
 
-    @property
-    def n_rows(self) -> int:
-        """n."""
-        return len(self.x)
-
-    def order(self) -> Tensor | None:
-        """Rows in the order of a new epoch, shape (n,), int64; None for the order in which they lie."""
-        if self.batch_size is None or not self.shuffle:
-            return None
-        device = "cpu" if self.generator is None else self.generator.device
-        return torch.randperm(self.n_rows, generator=self.generator, device=device).to(self.x.device)
-
-    def batches(self, first: int, order: Tensor | None) -> Iterator[slice | Tensor]:
-        """Rows of each batch of an epoch, from its row `first`."""
-        size = self.batch_size or self.n_rows
-        for start in range(first, self.n_rows, size):
-            rows = slice(start, min(start + size, self.n_rows))
-            yield rows if order is None else order[rows]
-
-    def loss(self, rows: slice | Tensor) -> Tensor:
+    def loss(self, place: slice, order: Tensor | None) -> Tensor:
         """Loss of a batch with its graph, a scalar; the first call compares what the model gives with y."""
-        x, y = (self.x, self.y) if self.batch_size is None else (self.x[rows], self.y[rows])
+        x, y = self.x, self.y
+        if self.batching.batch_size is not None:
+            rows = place if order is None else order[place].to(x.device)
+            x, y = x[rows], y[rows]
         if self._compared:
             return self.criterion(self.model(x), y)
-        loss = checks.first_loss(self.model, self.criterion, x, y, self.y)
+        loss = checks.first_loss(self.model, self.criterion, x, y, self.y).loss
         self._compared = True
         return loss
 

@@ -1,12 +1,12 @@
 """Does a module amount to one affine map of its input? Found by symbolic tracing.
 
 The module is called once with a symbol (a `torch.fx` proxy) in place of the input. What it does to the symbol
-must be: operations that only change the shape; one ``F.linear``, or ``x @ W`` with an optional ``+ b``, of leaf
-parameters; again operations that only change the shape. These keep the order of the numbers, so row i of the
-features is row i of the input. A forward that does anything else, or anything besides (it prints, counts,
+must be: operations that only change the shape; one ``F.linear``, or ``x @ W`` with an optional ``+ b``, of
+leaf parameters; again operations that only change the shape. These keep the order of the numbers, so row i of
+the features is row i of the input. A forward that does anything else, or anything besides (it prints, counts,
 draws random numbers, has hooks), is not known to be one affine map.
 
-Unlike in `torch.fx.symbolic_trace` nothing is patched meanwhile, so other threads may run modules of their own.
+Unlike in `torch.fx.symbolic_trace` nothing is patched meanwhile, so other threads may run their own modules.
 """
 
 from __future__ import annotations
@@ -126,7 +126,12 @@ def hooked(model: nn.Module) -> str | None:
     if torch_module._has_any_global_hook():
         return "a global module hook is set"
     for module in model.modules():
-        own = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+        own = (
+            module._forward_hooks,
+            module._forward_pre_hooks,
+            module._backward_hooks,
+            module._backward_pre_hooks,
+        )
         if any(own):
             return "it has hooks"
         if module._compiled_call_impl is not None or type(module).__module__.startswith(WRAPPERS):
@@ -195,13 +200,17 @@ def _kind(node: fx.Node, kinds: dict[fx.Node, str]) -> str:
             return "product"
         case _, ["product", "parameter"] | ["parameter", "product"] if target in SUMS and not node.kwargs:
             return "mapped"
-        case "call_method", ["input" | "product" | "mapped", *sizes] if target in SHAPERS and set(sizes) <= {"size"}:
+        case "call_method", ["input" | "product" | "mapped", *sizes] if target in SHAPERS and set(sizes) <= {
+            "size"
+        }:
             return of[0]
-        case "call_function", ["input" | "product" | "mapped", *sizes] if (
-            target in SHAPERS_OF_TORCH and set(sizes) <= {"size"}
+        case "call_function", ["input" | "product" | "mapped", *sizes] if target in SHAPERS_OF_TORCH and set(
+            sizes
+        ) <= {"size"}:
+            return of[0]
+        case _, ["input" | "product" | "mapped"] if target == "size" or (
+            target is getattr and node.args[1] == "shape"
         ):
-            return of[0]
-        case _, ["input" | "product" | "mapped"] if target == "size" or (target is getattr and node.args[1] == "shape"):
             return "size"
         case "call_function", ["size"] if target is operator.getitem:
             return "size"

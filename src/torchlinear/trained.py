@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.api import Fit
 from torchlinear.block import Rows
 from torchlinear.errors import InvalidInput
+from torchlinear.fitted import Fit
 from torchlinear.solution import Solution
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class TrainedFit(Fit):
         Why the module is not known to be one affine map; None when it is.
     """
 
-    def __init__(self, solution: Solution, module: nn.Module, rows: Rows | None, obstacle: str | None) -> None:
+    def __init__(
+        self, solution: Solution, module: nn.Module, rows: Rows | None, obstacle: str | None
+    ) -> None:
         super().__init__(solution, rows=rows, module=module)
         self._obstacle = obstacle
 
@@ -103,9 +105,9 @@ class TrainedFit(Fit):
     def _needs_coefficients(self, what: str) -> None:
         if self._obstacle is not None:
             raise InvalidInput(
-                f"{what} needs a model that is one affine map of its input, and {type(self.module).__name__} is not "
-                f"known to be one, because {self._obstacle}; use fit.predict, fit.history, fit.plot_loss and "
-                "torch.save(fit.module.state_dict(), path)."
+                f"{what} needs a model that is one affine map of its input, and "
+                f"{type(self.module).__name__} is not known to be one, because {self._obstacle}; use "
+                "fit.predict, fit.history, fit.plot_loss and torch.save(fit.module.state_dict(), path)."
             )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""`train`: the loop that every PyTorch program writes, for somebody's own module; compiled where that is possible.
+"""`train`: the loop that every PyTorch program writes, for somebody's own module; compiled where possible.
 
 The loop of the tutorial runs as it is for any module. For a module that is one affine map, with a loss and an
 optimiser that are known, the same numbers come from compiled kernels, hundreds of times faster.
@@ -10,27 +10,33 @@ import math
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn import functional as F
 
 from torchlinear import checks
-from torchlinear.api import Fit
 from torchlinear.block import TensorRows, default_names
+from torchlinear.checks import name_of
+from torchlinear.compiling import obstacle, squared_rows
 from torchlinear.errors import ConvergenceWarning
+from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
 from torchlinear.loop import History, Limits, Outcome, Status, run
-from torchlinear.modules import Criterion, ModuleProblem
+from torchlinear.modules import Batching, Criterion, ModuleProblem
+from torchlinear.objective import Objective
 from torchlinear.solution import Solution
-from torchlinear.solvers.base import State
+from torchlinear.solvers.base import Solver, State
+from torchlinear.solvers.compiled import Compiled, SquaredRows
 from torchlinear.solvers.eager import Eager
+from torchlinear.solvers.optimizers import from_optimizer
 from torchlinear.tracing import Affine, NotAffine, trace
 from torchlinear.trained import TrainedFit
 
 __all__ = ["train"]
 
 LINES = 10_000  # of the log that are written at once
+EXACT_WORK = 2e9  # n p^2 up to which the optimum is found besides: about a fifth of a second
 
 
 def train(
@@ -72,8 +78,8 @@ def train(
     generator : torch.Generator, optional
         Where that order comes from; torch's global generator by default.
     log_every : int, optional
-        Write a line like ``Epoch[19/30000], loss: 1.118361`` to standard output every so many epochs. The loss
-        of an epoch is the mean over its rows of the losses before each update.
+        Write a line like ``Epoch[19/30000], loss: 1.118361`` to standard output every so many epochs. The
+        loss of an epoch is the mean over its rows of the losses before each update.
     scheduler : torch.optim.lr_scheduler.LRScheduler, optional
         Stepped after every epoch; `ReduceLROnPlateau` is given the epoch's loss.
     device : str or torch.device, optional
@@ -82,8 +88,8 @@ def train(
     Returns
     -------
     Fit
-        Its ``module`` *is* `model`. Parameters, ``.grad``, the state of optimiser and scheduler, training mode,
-        device and dtype are as torch's own loop leaves them. Divergence and Ctrl-C are its ``status``.
+        Its ``module`` *is* `model`. Parameters, ``.grad``, the state of optimiser and scheduler, training
+        mode, device and dtype are as torch's own loop leaves them. Divergence and Ctrl-C are its ``status``.
 
     Raises
     ------
@@ -104,8 +110,8 @@ def train(
     """
     criterion = nn.MSELoss() if criterion is None else criterion
     number = checks.whole("epochs", epochs)
-    every = checks.whole("log_every", log_every, optional=True)
-    size = checks.whole("batch_size", batch_size, optional=True)
+    every = None if log_every is None else checks.whole("log_every", log_every)
+    size = None if batch_size is None else checks.whole("batch_size", batch_size)
     checks.check_model(model)
     checks.check_rows(x, y)
     checks.check_criterion(criterion)
@@ -116,21 +122,19 @@ def train(
         model, x, y = model.to(place), x.to(place), y.to(place)
     if optimizer is None:
         optimizer = optim.Adam(p for p in model.parameters() if p.requires_grad)
-    problem = ModuleProblem(model, criterion, x, y, size, shuffle, generator)
-    affine, obstacle = _affine(problem)
-    solver, reason = _solver(problem, optimizer, scheduler, affine, obstacle)
+    batching = Batching(len(x), size, shuffle, generator)
+    plan = _plan(ModuleProblem(model, criterion, x, y, batching), optimizer, scheduler)
     outcome = run(
-        problem,
-        solver,
+        plan.problem,
+        plan.solver,
         torch.empty(0, 1),
         stop=lambda _: False,
         limits=Limits(number),
         report=_EpochLog(number, every),
     )
-    fit = _fit(problem, outcome, affine, obstacle, reason)
     if outcome.status is Status.DIVERGED:
         warnings.warn(f"training {outcome.status.value}", ConvergenceWarning, stacklevel=2)
-    return fit
+    return _fit(plan, optimizer, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,46 +151,99 @@ class _EpochLog:
         skipped = -(first + 1) % self.every
         losses = state.trace[skipped :: self.every].tolist()
         for start in range(0, len(losses), LINES):
-            sys.stdout.write("".join(
-                f"Epoch[{first + skipped + i * self.every}/{self.epochs}], loss: {losses[i]:.6f}\n"
-                for i in range(start, min(start + LINES, len(losses)))
-            ))
+            sys.stdout.write(
+                "".join(
+                    f"Epoch[{first + skipped + i * self.every}/{self.epochs}], loss: {losses[i]:.6f}\n"
+                    for i in range(start, min(start + LINES, len(losses)))
+                )
+            )
         if losses:
             sys.stdout.flush()
 
 
-def _affine(problem: ModuleProblem) -> tuple[Affine | None, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a module is trained: by which solver and why, and what is known of it."""
+
+    problem: ModuleProblem | SquaredRows
+    solver: Solver
+    reason: str
+    module: ModuleProblem
+    affine: Affine | None
+    obstacle: str | None
+
+
+def _plan(
+    module: ModuleProblem, optimizer: optim.Optimizer, scheduler: optim.lr_scheduler.LRScheduler | None
+) -> _Plan:
+    affine, unknown = None, None
     try:
-        return trace(problem.model, problem.x), None
-    except NotAffine as why:
-        return None, str(why)
+        affine = trace(module.model, module.x)
+    except NotAffine as error:
+        unknown = str(error)
+    why = unknown if affine is None else obstacle(module, affine, optimizer, scheduler)
+    if affine is None or why is not None:
+        reason = f"eager: PyTorch's own loop, because {why}"
+        return _Plan(module, Eager(optimizer, scheduler), reason, module, affine, unknown)
+    translation = from_optimizer(optimizer, affine.weight, affine.bias, transposed=affine.transposed)
+    rows = "all rows" if module.batching.batch_size is None else f"{module.batching.size} rows"
+    reason = f"compiled: one affine map, MSELoss, {type(optimizer).__name__}, {rows} a step"
+    solver = Compiled(optimizer, scheduler, translation)
+    return _Plan(squared_rows(module, affine), solver, reason, module, affine, None)
 
 
-def _solver(problem, optimizer, scheduler, affine, obstacle):
-    return Eager(optimizer, scheduler), f"eager: PyTorch's own loop, because {obstacle}"
-
-
-def _fit(
-    problem: ModuleProblem, outcome: Outcome, affine: Affine | None, obstacle: str | None, reason: str
-) -> TrainedFit:
-    x, y = problem.x.detach(), problem.y.detach()
+def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFit:
+    module, affine = plan.module, plan.affine
+    x, y = module.x.detach(), module.y.detach()
     X = x.reshape(len(x), -1) if affine is None else affine.features(x)
     target = y.reshape(len(y), -1)
-    coef = torch.full((X.shape[1] + 1, target.shape[1]), math.nan, dtype=torch.float64) if affine is None else affine.coef()
+    if affine is None:
+        coef = torch.full((X.shape[1] + 1, target.shape[1]), math.nan, dtype=torch.float64)
+    else:
+        coef = affine.coef()
+    exact = _exact(plan, optimizer, coef)
     solution = Solution(
         coef=coef,
         names=default_names("x", X.shape[1]),
         targets=default_names("y", coef.shape[1]),
         intercept=affine is None or affine.bias is not None,
-        loss="squared" if isinstance(problem.criterion, nn.MSELoss) else checks.name_of(problem.criterion),
-        penalty="none",
-        solver=reason,
+        loss="squared" if _squared(module.criterion) else name_of(module.criterion),
+        penalty=_decay(optimizer) or "none",
+        solver=plan.reason,
         status=outcome.status,
         history=outcome.history,
-        certificate=math.nan,
+        certificate=math.nan if exact is None else exact.certificate(coef),
         seconds=outcome.seconds,
         weight_type=None,
-        evidence=None,
+        evidence=None if exact is None else exact.evidence_at(coef),
     )
-    rows = TensorRows(X, target, names=solution.names, targets=solution.targets)
-    return TrainedFit(solution, problem.model, rows, obstacle)
+    rows = TensorRows(X, target, names=solution.names)
+    return TrainedFit(solution, module.model, rows, plan.obstacle)
+
+
+def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> Objective | None:
+    """The objective whose optimum the training was on its way to, where it is known and cheap."""
+    n, p = len(plan.module.x), len(coef) - 1
+    if (
+        plan.affine is None
+        or not _squared(plan.module.criterion)
+        or _decay(optimizer)
+        or n * p * p > EXACT_WORK
+    ):
+        return None
+    if not bool(torch.isfinite(coef).all()):
+        return None
+    problem = (
+        plan.problem if isinstance(plan.problem, SquaredRows) else squared_rows(plan.module, plan.affine)
+    )
+    return problem.objective
+
+
+def _squared(criterion: Criterion) -> bool:
+    return type(criterion) is nn.MSELoss or criterion is F.mse_loss
+
+
+def _decay(optimizer: optim.Optimizer) -> str:
+    """The weight decay as summaries print it; empty without one."""
+    decays = {group["weight_decay"] for group in optimizer.param_groups if group.get("weight_decay")}
+    return f"weight_decay={', '.join(f'{decay:g}' for decay in sorted(decays))}" if decays else ""

@@ -39,7 +39,7 @@ class _Epoch:
     @classmethod
     def of(cls, problem: ModuleProblem, state: State) -> _Epoch:
         if state.cursor == 0:
-            return cls(0, problem.order(), 0.0)
+            return cls(0, problem.batching.order(), 0.0)
         return cls(state.cursor, state.memory.get("order"), float(state.memory["total"]))
 
     def memory(self) -> Mapping[str, Tensor]:
@@ -80,36 +80,38 @@ class Eager(Solver):
         epoch, losses = _Epoch.of(problem, state), list[float]()
         while True:
             self._batches(problem, epoch, deadline, with_closure)
-            if epoch.cursor < problem.n_rows:
+            if epoch.cursor < problem.batching.n_rows:
                 break
-            losses.append(epoch.total / problem.n_rows)
+            losses.append(epoch.total / problem.batching.n_rows)
             self._schedule(losses[-1])
             if len(losses) >= budget.epochs or not math.isfinite(losses[-1]) or _out_of_time(deadline):
                 epoch = _Epoch(0, None, 0.0)
                 break
-            epoch = _Epoch(0, problem.order(), 0.0)
+            epoch = _Epoch(0, problem.batching.order(), 0.0)
         return State(
             problem.parameters(),
             epoch=state.epoch + len(losses),
             cursor=epoch.cursor,
             memory=epoch.memory(),
-            trace=torch.tensor(losses, dtype=torch.float64),
+            trace=torch.tensor(losses, dtype=torch.float64, device="cpu"),
         )
 
     def _batches(self, problem: ModuleProblem, epoch: _Epoch, deadline: float, with_closure: bool) -> None:
         """Train on what is left of the epoch, as far as the time goes."""
-        for rows in problem.batches(epoch.cursor, epoch.order):
-            used = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-            epoch.total += used * self._update(problem, rows, with_closure)
-            epoch.cursor += used
+        for place in problem.batching.batches(epoch.cursor):
+            loss = self._update(problem, place, epoch.order, with_closure)
+            epoch.total += (place.stop - place.start) * loss
+            epoch.cursor = place.stop
             if _out_of_time(deadline):
                 break
 
-    def _update(self, problem: ModuleProblem, rows: slice | Tensor, with_closure: bool) -> float:
+    def _update(
+        self, problem: ModuleProblem, place: slice, order: Tensor | None, with_closure: bool
+    ) -> float:
         """One step of the optimiser; return the loss before it."""
 
         def closure() -> Tensor:
-            loss = problem.loss(rows)
+            loss = problem.loss(place, order)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss

@@ -1,0 +1,226 @@
+"""Compiled: what `Eager` does, for one affine map with `MSELoss`, in the kernels of the descent family.
+
+As with `Eager`, what is trained lives in the module, the optimiser and the scheduler: every step reads on
+where the last one stopped, and leaves them as torch's own loop would.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, optim
+
+from torchlinear.block import TensorRows
+from torchlinear.kernels.descent import Quadratic, Walk, full_batch
+from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.descent_batches import View, batches, descend
+from torchlinear.solvers.frame import Frame, quadratic
+from torchlinear.solvers.optimizers import Translation, write_back
+
+if TYPE_CHECKING:
+    from torchlinear.modules import Batching
+    from torchlinear.objective import Objective
+
+__all__ = ["Compiled", "SquaredRows"]
+
+Array = NDArray[np.float64]
+
+CALL_SECONDS = 0.02  # what one call of a kernel should take: it cannot be interrupted
+SCHEDULER_SECONDS = 1e-5  # measured: one step of a scheduler
+
+
+@dataclass(frozen=True)
+class SquaredRows:
+    """Squared loss of an affine map on rows in memory.
+
+    Attributes
+    ----------
+    objective : Objective
+        Squared loss on the rows.
+    batching : Batching
+        How the rows are split.
+    mean : bool
+        Whether the loss of a batch is the mean over rows and outputs, as of `MSELoss`; otherwise their sum.
+    """
+
+    objective: Objective
+    batching: Batching
+    mean: bool
+
+    @property
+    def by_moments(self) -> bool:
+        """Whether epochs come from second moments: all rows at once, and more of them than features."""
+        return self.batching.size == self.batching.n_rows > self.objective.n_features
+
+    @cached_property
+    def form(self) -> Quadratic:
+        """The loss of all rows as a quadratic."""
+        share = 1.0 / (self.batching.n_rows * self.objective.n_outputs) if self.mean else 1.0
+        return quadratic(self.objective.factor, self.frame, np.zeros(self.objective.n_features), share)
+
+    @cached_property
+    def view(self) -> View:
+        """The rows as batches."""
+        rows, size = self.objective.rows, self.batching.size
+        assert isinstance(rows, TensorRows)
+        view = batches(rows, self.frame, np.zeros(self.objective.n_features), size)
+        share = 1.0 / self.objective.n_outputs if self.mean else float(size)
+        return replace(view, kernel=replace(view.kernel, factor=share))
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The user's units."""
+        return Frame.users(self.objective.n_features, self.objective.n_outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled(Solver):
+    """Train one affine map as `Eager` would.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        One that the kernels know.
+    scheduler : torch.optim.lr_scheduler.LRScheduler, optional
+        Stepped after every epoch; changes nothing but learning rates.
+    translation : Translation
+        Module and optimiser as kernel arguments.
+    """
+
+    optimizer: optim.Optimizer
+    scheduler: optim.lr_scheduler.LRScheduler | None
+    translation: Translation
+    name: ClassVar[str] = "compiled"
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Why not, always: this solver is for modules."""
+        return "compiled trains modules, by tl.train; tl.fit has the descent family under its own names."
+
+    def init(self, problem: SquaredRows, coef: Tensor) -> State:
+        """State before the first step."""
+        walk = self.translation.walk
+        return State(problem.frame.coef(walk.theta), memory=_memory(walk, 0.0, None))
+
+    def step(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+        """Train until the budget is used or the parameters stop being finite; ends between batches."""
+        after = (
+            self._epochs(problem, state, budget)
+            if problem.by_moments
+            else self._batches(problem, state, budget)
+        )
+        walk = _walk(after)
+        write_back(self.optimizer, self.translation, walk)
+        if hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
+            self.optimizer._opt_called = True  # type: ignore[attr-defined]  # what torch's schedulers ask for
+        return replace(after, coef=problem.frame.coef(walk.theta))
+
+    def _epochs(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+        walk, losses = _walk(state), [np.empty(0)]
+        p, k = problem.objective.n_features, problem.objective.n_outputs
+        seconds = 2e-7 + k * p * (3e-10 * p + 1e-8)  # measured: 20 features cost 0.3 us
+        for count in _calls(
+            budget.epochs, budget.seconds, seconds + SCHEDULER_SECONDS * bool(self.scheduler)
+        ):
+            before = self._remember()
+            done = full_batch(problem.form, self.translation.rule, walk, self._rates_ahead(count))
+            walk = done.walk
+            losses.append(done.losses)
+            if len(done.losses) < count:
+                self._rewind(before, len(done.losses))
+                break
+        trace = np.concatenate(losses)
+        return State(
+            state.coef,
+            state.epoch + len(trace),
+            memory=_memory(walk, 0.0, None),
+            trace=torch.from_numpy(trace),
+        )
+
+    def _batches(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+        walk, losses = _walk(state), list[float]()
+        batching, cursor, total = problem.batching, state.cursor, float(state.memory["total"])
+        order = state.memory.get("order")
+        p, k, n = problem.objective.n_features, problem.objective.n_outputs, batching.n_rows
+        seconds = batching.size * (6e-8 + 2e-9 * p * k * (1.0 + 4.0 / batching.size))  # measured
+        for count in _calls(2**62, budget.seconds, seconds):
+            if cursor == 0:
+                order, total = _order(batching), 0.0
+            stop = min(cursor + count * batching.size, n)
+            rates = self.translation.rates(self.optimizer)
+            part = descend(problem.view, self.translation.rule, walk, rates, order, cursor, stop, total)
+            walk, cursor, total = part.walk, part.cursor, part.total
+            if cursor == n:
+                cursor = 0
+                losses.append(total / n)
+                if self.scheduler is not None:
+                    self.scheduler.step()
+            if len(losses) == budget.epochs or not np.isfinite(walk.theta).all():
+                break
+        return State(
+            state.coef,
+            state.epoch + len(losses),
+            cursor,
+            memory=_memory(walk, total, order if cursor else None),
+            trace=torch.tensor(losses, dtype=torch.float64, device="cpu"),
+        )
+
+    def _rates_ahead(self, epochs: int) -> Array:
+        """Learning rates of the next epochs, shape (epochs, G); the scheduler is stepped through them."""
+        if self.scheduler is None:
+            return np.tile(self.translation.rates(self.optimizer), (epochs, 1))
+        rates = []
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # the epochs are on their way
+        for _ in range(epochs):
+            rates.append(self.translation.rates(self.optimizer))
+            self.scheduler.step()
+        return np.array(rates)
+
+    def _remember(self) -> tuple[dict[str, Any], list[Any]] | None:
+        if self.scheduler is None:
+            return None
+        return copy.deepcopy(self.scheduler.state_dict()), [
+            group["lr"] for group in self.optimizer.param_groups
+        ]
+
+    def _rewind(self, before: tuple[dict[str, Any], list[Any]] | None, epochs: int) -> None:
+        """Put the scheduler back to `before`, and step it through `epochs`."""
+        if before is None or self.scheduler is None:
+            return
+        self.scheduler.load_state_dict(before[0])
+        for group, lr in zip(self.optimizer.param_groups, before[1]):
+            group["lr"] = lr
+        self._rates_ahead(epochs)
+
+
+def _order(batching: Batching) -> Tensor:
+    """Rows in the order of a new epoch, int32 as the kernel takes them."""
+    order = batching.order(torch.int32)
+    return torch.arange(batching.n_rows, dtype=torch.int32) if order is None else order.cpu()
+
+
+def _walk(state: State) -> Walk:
+    return Walk(*(state.memory[name].numpy() for name in ("theta", "slots", "clock", "grad")))
+
+
+def _memory(walk: Walk, total: float, order: Tensor | None) -> dict[str, Tensor]:
+    arrays = {name: torch.from_numpy(getattr(walk, name)) for name in ("theta", "slots", "clock", "grad")}
+    memory = {**arrays, "total": torch.tensor(total, dtype=torch.float64, device="cpu")}
+    return memory if order is None else {**memory, "order": order}
+
+
+def _calls(units: int, seconds: float, unit_seconds: float) -> Iterator[int]:
+    """How many units of work each call of a kernel should do, until units or seconds are used up."""
+    end, each = time.perf_counter() + seconds, max(1, int(CALL_SECONDS / unit_seconds))
+    while units > 0:
+        yield min(each, units)
+        units -= each
+        if time.perf_counter() >= end:
+            return
