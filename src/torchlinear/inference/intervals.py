@@ -84,7 +84,7 @@ def prediction(solution: Solution, X: Array, level: float = 0.95, kind: str = "p
     >>> fit = tl.fit(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 2.0, 4.0]))
     >>> at = prediction(fit.solution, [[1.5]], kind="confidence")
     >>> at.mean.round(4), at.low.round(4), at.high.round(4)
-    (array([2.5]), array([0.4588]), array([4.5412]))
+    (array([2.5]), array([0.4591]), array([4.5409]))
     """
     known = evidence(solution)
     X = _rows(solution, X)

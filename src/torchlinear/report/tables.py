@@ -78,7 +78,8 @@ def _digits(value: float, largest: float) -> str:
         return short
     if exponent:
         return f"{value:.3e}"
-    decimals = max(3 - magnitude(largest), 2 - magnitude(value), 0)
+    rounded = float(f"{largest:.4g}")  # 0.99999 counts as 1
+    decimals = max(3 - magnitude(rounded), 2 - magnitude(value), 0)
     return f"{value:.{decimals}f}"
 
 
