@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ def fit(
     intercept: bool = True,
     weights: Any = None,
     weight_type: str = "precision",
-    missing: str = "error",
+    missing: Literal["error", "drop", "mean"] = "error",
     precision: str = "auto",
     device: str | torch.device = "auto",
     tol: float | None = None,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from torchlinear.kernels import moments as moment_kernels
 from torchlinear.kernels import triangle as triangle_kernels
-from torchlinear.kernels.words import Words
+from torchlinear.kernels import words
 from torchlinear.statistics import Moments, Triangle
 
 __all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "sample"]
@@ -73,16 +73,16 @@ class Block:
     def moments(self, shift: Array, extended: bool = False) -> Moments:
         """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
         sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
-        moments = Moments.about(
+        return Moments.about(
             shift,
-            sums.weight,
+            words.of(sums.weight, sums.weight_low),
             self.rows,
             sums.total,
             sums.cross,
             n_features=self.X.shape[1],
             low_words=extended,
+            log_weight=self.log_weight,
         )
-        return replace(moments, log_weight=self.log_weight)
 
     def triangle(self, shift: Array, extended: bool = False) -> Triangle:
         """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def prepare(
     formula: str | None,
     columns: Sequence[str] | None,
     weights: Any,
-    missing: str,
+    missing: Literal["error", "drop", "mean"],
     intercept: bool,
     device: str | torch.device,
 ) -> Prepared:
@@ -68,7 +68,7 @@ def _prepare_table(
     formula: str | None,
     columns: Sequence[str] | None,
     weights: Any,
-    missing: str,
+    missing: Literal["error", "drop", "mean"],
     intercept: bool,
     place: torch.device | None,
 ) -> Prepared:

@@ -29,10 +29,9 @@ class LinearModel(nn.Module):
     def __init__(self, coef: Tensor, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
         features, outputs = coef.shape[0] - 1, coef.shape[1]
-        self.linear = nn.utils.skip_init(nn.Linear, features, outputs, dtype=dtype)
-        with torch.no_grad():
-            self.linear.weight.copy_(coef[:-1].T)
-            self.linear.bias.copy_(coef[-1])
+        self.linear = nn.Linear(features, outputs, device="meta")  # draws no random numbers
+        self.linear.weight = nn.Parameter(coef[:-1].T.to(dtype, copy=True).contiguous())
+        self.linear.bias = nn.Parameter(coef[-1].to(dtype, copy=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions, shape (n, k), for features of shape (n, p)."""

@@ -57,21 +57,24 @@ class Moments:
 
     @classmethod
     def about(
-        cls, shift: Array, weight: float, rows: int, total: Words, cross: Words, n_features: int, low_words: bool
+        cls,
+        shift: Array,
+        weight: Words,
+        rows: int,
+        total: Words,
+        cross: Words,
+        *,
+        n_features: int,
+        low_words: bool,
+        log_weight: float,
     ) -> Moments:
         """Moments from sums about `shift`: ``total = sum w (z - shift)``, ``cross`` likewise."""
-        if weight == 0.0 or not np.isfinite(cross.high).all():
-            return cls(n_features, rows, weight, words.of(shift), cross, low_words)
-        delta = words.divide(total, words.of(weight))
-        outer = words.multiply(words.column(total), words.row(delta))
-        return cls(
-            n_features,
-            rows,
-            weight,
-            words.add(words.of(shift), delta),
-            words.subtract(cross, outer),
-            low_words,
-        )
+        mean = words.of(shift)
+        if weight.high and np.isfinite(cross.high).all():
+            delta = words.divide(total, weight)
+            mean = words.add(mean, delta)
+            cross = words.subtract(cross, words.multiply(words.column(total), words.row(delta)))
+        return cls(n_features, rows, float(weight.high), mean, cross, low_words, log_weight)
 
     def __add__(self, other: Moments) -> Moments:
         if not other.weight or not self.finite:

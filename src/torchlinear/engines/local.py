@@ -53,10 +53,11 @@ class _LocalRows(Loaded):
                 (function(block, *args) for block in self._blocks(shard)),
             )
 
-        if self._workers <= 1:
-            return tree([one(shard) for shard in self._shards])
-        with single_threaded_blas(), ThreadPoolExecutor(self._workers) as pool:
-            return tree(list(pool.map(one, self._shards)))
+        with single_threaded_blas():
+            if self._workers <= 1:
+                return tree([one(shard) for shard in self._shards])
+            with ThreadPoolExecutor(self._workers) as pool:
+                return tree(list(pool.map(one, self._shards)))
 
     def first(self) -> Block | None:
         """The first block with a row in it, or None when there is no row."""

@@ -122,11 +122,9 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         last = kept[-1, 0] if rows.flat else kept[-1].copy()
         if not self.fit_intercept:
             last = rows.X.dtype.type(0.0)
-        if rows.device is None:
-            self.coef_, self.intercept_ = beta, last
-        else:
-            self.coef_ = torch.from_numpy(beta.copy()).to(rows.device)
-            self.intercept_ = torch.as_tensor(last).to(rows.device)
+        given = rows.device is not None
+        self.coef_: Any = torch.from_numpy(beta.copy()).to(rows.device) if given else beta
+        self.intercept_: Any = torch.as_tensor(last).to(rows.device) if given else last
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R squared of the predictions; arrays or tensors."""
