@@ -193,6 +193,7 @@ def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str |
         seconds=outcome.seconds,
         weight_type=weight_type,
         evidence=objective.evidence_at(coef),
+        optimum=objective.value(torch.from_numpy(objective.evidence.coef)),
     )
 
 

@@ -190,15 +190,17 @@ class Fit:
 
         return summarise(self.solution, cov=cov, level=level)
 
-    def plot(self, ax: Axes | None = None, *, data: Any = None, target: Any = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """Points, line and band with the equation; predicted against observed for more than one feature.
 
         Parameters
         ----------
         ax : Axes, optional
             Where to draw; a new figure otherwise.
-        data, target
-            Rows to draw, as in `fit`, when the fit no longer holds its own.
+        data, y
+            Rows to draw, when the fit no longer holds its own: a frame or file, or arrays X and y.
+        target : int or str
+            Which of several targets.
 
         Returns
         -------
@@ -212,19 +214,19 @@ class Fit:
         """
         from torchlinear.report.plots import plot
 
-        rows = self._rows if data is None else self._replayed(data, target)
+        rows = self._rows if data is None else self._replayed(data, y)
         if rows is None:
             raise RowsNeeded(
                 "this fit holds no rows (it was loaded from a file); pass the rows to draw: plot(data=...)."
             )
-        X, y, total = sample(rows)
-        return plot(self.solution, X, y, total=total, ax=ax)
+        X, observed, total = sample(rows)
+        return plot(self.solution, X, observed, total=total, target=target, ax=ax)
 
     def plot_loss(self, ax: Axes | None = None) -> Axes:
         """Loss by epoch, on `ax` or in a new figure."""
         from torchlinear.report.plots import plot_loss
 
-        return plot_loss(self.history, ax=ax)
+        return plot_loss(self.history, best=self.solution.optimum, ax=ax)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one ``.safetensors`` file; `torchlinear.load` reads it. It holds no rows.
@@ -235,13 +237,13 @@ class Fit:
 
         write(path, self.solution, self.design, self._like)
 
-    def _replayed(self, data: Any, target: Any) -> Rows:
+    def _replayed(self, data: Any, y: Any) -> Rows:
         if self.design is not None:
             from torchlinear.sources import read
 
             return self.design.rows(read(data))
         X = self._features(data)
-        return TensorRows(X, as_targets(target, X.shape[0]), names=self.names)
+        return TensorRows(X, as_targets(y, X.shape[0]), names=self.names)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rows": None}

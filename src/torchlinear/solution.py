@@ -44,6 +44,8 @@ class Solution:
         What the weights mean: "precision" or "frequency"; None without weights.
     evidence : LeastSquares or None
         What classical inference needs; None for losses and models that have none.
+    optimum : float or None
+        The objective at the exact optimum, where it is known.
     """
 
     coef: Tensor

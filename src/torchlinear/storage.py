@@ -132,6 +132,7 @@ def _packed(
         "solver": solution.solver,
         "status": solution.status.name,
         "certificate": None if math.isnan(solution.certificate) else solution.certificate,
+        "optimum": solution.optimum,
         "seconds": solution.seconds,
         "weight_type": solution.weight_type,
         "history": {"seen": solution.history.seen, "stride": solution.history.stride},
@@ -169,6 +170,7 @@ def _unpacked(
         certificate=math.nan if certificate is None else float(certificate),
         seconds=float(document["seconds"]),
         weight_type=None if document["weight_type"] is None else str(document["weight_type"]),
+        optimum=None if document["optimum"] is None else float(document["optimum"]),
         evidence=None if document["evidence"] is None else _evidence(tensors, document["evidence"], coef),
     )
     like = {None: None, "float32": torch.float32, "float64": torch.float64}[document["dtype"]]
