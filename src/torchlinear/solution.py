@@ -61,6 +61,7 @@ class Solution:
     seconds: float
     weight_type: str | None
     evidence: LeastSquares | None
+    optimum: float | None = None
 
     @property
     def dropped(self) -> tuple[str, ...]:
