@@ -16,7 +16,8 @@ from torchlinear.sources.base import Table
 
 ROWS = 4_000
 FORMS = (
-    "csv", "tsv", "csv.gz", "parquet", "folder", "json", "glob", "select", "query", "pandas", "polars", "arrow", "dict",
+    "csv", "tsv", "csv.gz", "parquet", "folder", "json", "glob", "select", "query", "pandas", "polars",
+    "arrow", "dict",
 )  # fmt: skip
 
 

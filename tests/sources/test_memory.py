@@ -28,7 +28,7 @@ print(n, peak() - before)
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of 21 columns: 3,000,000 rows in Parquet (504 MB as float64), 600,000 in CSV (101 MB), and a quarter."""
+    """Files of 21 columns: 3,000,000 rows of Parquet (504 MB as float64), 600,000 of CSV (101 MB), and quarters."""
     folder = tmp_path_factory.mktemp("large")
     columns = ", ".join(f"random() AS x{j}" for j in range(20))
     with duckdb.connect() as con:

@@ -126,7 +126,7 @@ def _with_powers(text: str) -> str:
             "^",
         ):
             start, end = base.source_start or 0, (exponent.source_end or 0) + 1
-            name = text[start : (base.source_end or 0) + 1]
+            name = text[start : operator.source_start].strip()  # with its backticks
             text = f"{text[:start]}I({name}**{exponent.token}){text[end:]}"
     return text
 

@@ -89,23 +89,16 @@ class Pool:
 
     def __init__(self, allocate: Callable[[], Buffers]) -> None:
         self._allocate = allocate
-        self._free: list[Buffers] = []
-        self._lent: list[tuple[Buffers, int]] = []
+        self._known: list[tuple[Buffers, int]] = []
 
     def take(self) -> Buffers:
-        """Unused buffers."""
-        still = []
-        for buffers, idle in self._lent:
-            if _holders(buffers) > idle:
-                still.append((buffers, idle))
-            else:
-                self._free.append(buffers)
-        self._lent = still
-        return self._free.pop() if self._free else self._allocate()
-
-    def lend(self, buffers: Buffers) -> None:
-        """Note that tensors over these buffers are about to leave."""
-        self._lent.append((buffers, _holders(buffers)))
+        """Buffers over which there is no tensor."""
+        for buffers, idle in self._known:
+            if _holders(buffers) == idle:
+                return buffers
+        buffers = self._allocate()
+        self._known.append((buffers, _holders(buffers)))
+        return buffers
 
 
 def _holders(buffers: Buffers) -> int:

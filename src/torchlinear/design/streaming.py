@@ -30,7 +30,7 @@ class TableRows(Rows):
     With its target, every row is complete: what is missing was dropped or filled in as the design says, or is
     an error that counts it. Without, for prediction, all rows keep their places, and one that cannot be
     predicted (a missing value, a level that was not learnt) is all NaN. A block is the transpose of a
-    contiguous (p, n) buffer.
+    (p, n) buffer in which every feature is contiguous.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ class TableRows(Rows):
         none = start == 0
         for buffers, n in packed(batches, size, pool):
             none = False
-            yield self._block(buffers, n, pool)
+            yield self._block(buffers, n)
         if none:
-            yield self._block(Buffers.allocate(features, targets, self._variables, 0), 0, pool)
+            yield self._block(Buffers.allocate(features, targets, self._variables, 0), 0)
 
-    def _block(self, buffers: Buffers, n: int, pool: Pool) -> Block:
+    def _block(self, buffers: Buffers, n: int) -> Block:
         X, y = buffers.X[:, :n], buffers.y[:, :n]
         low = None if buffers.low is None else buffers.low[:, :n]
         values = {name: array[:n] for name, array in buffers.values.items()}
@@ -101,7 +101,6 @@ class TableRows(Rows):
             raise complaint(self.design, self.table, X, y)
         if lost is not None:
             X[:, lost | ~np.isfinite(X).all(axis=0)] = np.nan
-        pool.lend(buffers)
         return Block(_rows(buffers.X, n), _rows(buffers.y, n), self._weight(values), _rows(buffers.low, n))
 
     def _weight(self, values: Values) -> Tensor | None:

@@ -28,7 +28,7 @@ _NUMBERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
     "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
 }  # fmt: skip
-_TEXTS = {"VARCHAR", "ENUM", "UUID"}
+_TEXTS = {"VARCHAR", "ENUM", "UUID", '"NULL"'}  # the last is a column without any value
 _DATES = {"DATE", "TIME", "INTERVAL"}
 
 
@@ -136,7 +136,7 @@ def _text(column: Column) -> str:
 
 
 def _category(column: Column, levels: Sequence[str]) -> str:
-    # substr, or DuckDB pushes the cast into the scan of a CSV, where an unknown level is an error and not NULL.
+    # substr: a bare cast is pushed into the scan of a CSV, where an unknown level is an error and not NULL
     return f"TRY_CAST(substr({_text(column)}, 1) AS ENUM({', '.join(map(literal, levels))}))"
 
 
