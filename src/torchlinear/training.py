@@ -185,7 +185,8 @@ def _plan(
     if affine is None or why is not None:
         reason = f"eager: PyTorch's own loop, because {why}"
         return _Plan(module, Eager(optimizer, scheduler), reason, module, affine, unknown)
-    translation = from_optimizer(optimizer, affine.weight, affine.bias, transposed=affine.transposed)
+    turned = affine.transposed and affine.weight.ndim == 2
+    translation = from_optimizer(optimizer, affine.weight, affine.bias, transposed=turned)
     rows = "all rows" if module.batching.batch_size is None else f"{module.batching.size} rows"
     reason = f"compiled: one affine map, MSELoss, {type(optimizer).__name__}, {rows} a step"
     solver = Compiled(optimizer, scheduler, translation)

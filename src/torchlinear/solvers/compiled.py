@@ -57,8 +57,13 @@ class SquaredRows:
 
     @property
     def by_moments(self) -> bool:
-        """Whether epochs come from second moments: all rows at once, and more of them than features."""
-        return self.batching.size == self.batching.n_rows > self.objective.n_features
+        """Whether epochs come from second moments: all rows at once, and more of them than features.
+
+        Not where an order would be drawn for a single batch: the generator moves on as in torch's loop.
+        """
+        batching = self.batching
+        ordered = batching.batch_size is not None and (batching.shuffle or batching.size < batching.n_rows)
+        return not ordered and batching.n_rows > self.objective.n_features
 
     @cached_property
     def form(self) -> Quadratic:
@@ -111,15 +116,12 @@ class Compiled(Solver):
 
     def step(self, problem: SquaredRows, state: State, budget: Budget) -> State:
         """Train until the budget is used or the parameters stop being finite; ends between batches."""
-        after = (
-            self._epochs(problem, state, budget)
-            if problem.by_moments
-            else self._batches(problem, state, budget)
-        )
+        if hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
+            self.optimizer._opt_called = True  # type: ignore[attr-defined]  # schedulers want to know
+        go_on = self._epochs if problem.by_moments else self._batches
+        after = go_on(problem, state, budget)
         walk = _walk(after)
         write_back(self.optimizer, self.translation, walk)
-        if hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-            self.optimizer._opt_called = True  # type: ignore[attr-defined]  # what torch's schedulers ask for
         return replace(after, coef=problem.frame.coef(walk.theta))
 
     def _epochs(self, problem: SquaredRows, state: State, budget: Budget) -> State:
@@ -177,7 +179,6 @@ class Compiled(Solver):
         if self.scheduler is None:
             return np.tile(self.translation.rates(self.optimizer), (epochs, 1))
         rates = []
-        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # the epochs are on their way
         for _ in range(epochs):
             rates.append(self.translation.rates(self.optimizer))
             self.scheduler.step()

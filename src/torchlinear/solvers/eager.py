@@ -117,7 +117,7 @@ class Eager(Solver):
             return loss
 
         if with_closure:
-            return float(self.optimizer.step(closure))
+            return self.optimizer.step(closure).item()  # type: ignore[attr-defined,no-any-return]
         loss = closure()
         self.optimizer.step()
         return loss.item()

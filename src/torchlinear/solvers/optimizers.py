@@ -119,7 +119,7 @@ def from_optimizer(
     ----------
     optimizer : torch.optim.Optimizer
         SGD, Adagrad, RMSprop, Adam, AdamW, Adadelta or NAdam.
-    weight : Parameter, shape (k, p), or (p, k) when `transposed`
+    weight : Parameter, shape (k, p), or (p, k) when `transposed`, or (p,)
         Frozen when it requires no gradient or the optimiser does not hold it; so is `bias`.
     bias : Parameter, shape (k,), optional
         Stays 0 when None.
@@ -142,7 +142,7 @@ def from_optimizer(
     [0.1, 0.0, 0.0, 0.9, 0.999, 1e-08]
     """
     code = CODES[type(optimizer)]
-    k = weight.shape[1] if transposed else weight.shape[0]
+    k = 1 if weight.ndim == 1 else weight.shape[1] if transposed else weight.shape[0]
     theta = np.concatenate([_flat(weight, transposed), np.zeros(k) if bias is None else _flat(bias, False)])
     trained = _trained(optimizer, weight, bias)
     entries = tuple(_entries(p is weight, weight.numel(), k) for p, _ in trained)
