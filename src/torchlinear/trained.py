@@ -92,10 +92,10 @@ class TrainedFit(Fit):
         self._needs_coefficients("summary")
         return super().summary(cov, level=level)
 
-    def plot(self, ax: Axes | None = None, *, data: Any = None, target: Any = None, **options: Any) -> Axes:
+    def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """As `Fit.plot`."""
         self._needs_coefficients("plot")
-        return super().plot(ax, data=data, target=target, **options)
+        return super().plot(ax, data=data, y=y, target=target)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the trained line to one ``.safetensors`` file; `torchlinear.load` reads it."""
