@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from torchlinear.commands import screen
 from torchlinear.commands.common import Common, option
 from torchlinear.commands.language import say
 from torchlinear.errors import InvalidInput
@@ -29,15 +30,14 @@ def demo(
         from torchlinear.commands.scenes import code as scene
 
         scene.show(as_json=common.json)
-    elif step:
+        return
+    with screen.busy(say("demo.loading")):
+        from torchlinear.commands.scenes import classes as groups
+        from torchlinear.commands.scenes import race
         from torchlinear.commands.scenes import step as iteration
-
+    if step:
         iteration.show(as_json=common.json)
     elif classes:
-        from torchlinear.commands.scenes import classes as groups
-
         groups.show(output, as_json=common.json)
     else:
-        from torchlinear.commands.scenes import race
-
         race.show(output, as_json=common.json)

@@ -12,7 +12,7 @@ from torchlinear.commands import screen
 from torchlinear.commands.language import say
 from torchlinear.commands.scenes import picture
 from torchlinear.commands.scenes.board import Board, Row
-from torchlinear.commands.scenes.lanes import Finish, Lane, train
+from torchlinear.commands.scenes.lanes import Finish, Lane, one_thread, train
 from torchlinear.commands.scenes.picture import COLOURS
 from torchlinear.report.style import POINT, heading, quiet
 
@@ -25,11 +25,11 @@ GROUPS = (POINT, "#1b5fa0", "#3d8f6e")  # colours
 FLOOR = 1e-7  # losses of float32 cannot be told from the optimum below
 
 LANES = (
-    Lane("BGD", "SGD(lr=0.1)", lambda parameters: optim.SGD(parameters, lr=0.1)),
+    Lane("BGD", "SGD(lr=0.5)", lambda parameters: optim.SGD(parameters, lr=0.5)),
     Lane("SGD", "SGD(lr=0.01)", lambda parameters: optim.SGD(parameters, lr=0.01), batch_size=1),
     Lane("MBGD", "SGD(lr=0.1)", lambda parameters: optim.SGD(parameters, lr=0.1), batch_size=10),
-    Lane("AdaGrad", "Adagrad(lr=0.5)", lambda parameters: optim.Adagrad(parameters, lr=0.5)),
-    Lane("Adam", "Adam(lr=0.05)", lambda parameters: optim.Adam(parameters, lr=0.05)),
+    Lane("AdaGrad", "Adagrad(lr=1)", lambda parameters: optim.Adagrad(parameters, lr=1.0)),
+    Lane("Adam", "Adam(lr=0.1)", lambda parameters: optim.Adam(parameters, lr=0.1)),
 )
 
 
@@ -58,14 +58,14 @@ def optimum() -> float:
         line_search_fn="strong_wolfe",
     )
 
-    def closure() -> float:
+    def closure() -> Tensor:
         solver.zero_grad()
-        loss = criterion(best(x), labels)
-        loss.backward()
-        return float(loss)
+        loss: Tensor = criterion(best(x), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
-    return closure()
+    return closure().item()
 
 
 def accuracy(finish: Finish) -> float:
@@ -86,7 +86,7 @@ def show(output: Path | None, *, as_json: bool) -> None:
         parameters=(say("classes.accuracy"),),
         quiet=as_json,
     )
-    with board:
+    with one_thread(), board:
         best = optimum()
         finishes = []
         for place, lane in enumerate(LANES):
@@ -123,7 +123,7 @@ def draw(figure: Any, finishes: list[Finish], best: float) -> None:
     """The points on the regions that Adam's model gives to each group; the loss by epoch."""
     x, labels = groups()
     plane, loss = figure.subplots(1, 2)
-    side = torch.linspace(-4.5, 4.5, 400)
+    side = torch.linspace(-5.5, 5.5, 400)
     across, up = torch.meshgrid(side, side, indexing="xy")
     with torch.no_grad():
         regions = finishes[-1].module(torch.stack([across, up], dim=-1)).argmax(dim=-1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn, optim
 
 import torchlinear as tl
 
-__all__ = ["Finish", "Lane", "train"]
+__all__ = ["Finish", "Lane", "one_thread", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,17 @@ class Finish:
     epochs: int
     seconds: float
     module: Any
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: for so few points more of them only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train(lane: Lane, model: nn.Module, x: Tensor, y: Tensor, criterion: nn.Module, epochs: int) -> Finish:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 import torchlinear as tl
 from torchlinear.commands import screen
 from torchlinear.commands.language import say
 from torchlinear.commands.scenes import picture
 from torchlinear.commands.scenes.board import Board, Row, duration
-from torchlinear.commands.scenes.lanes import Finish, Lane, train
+from torchlinear.commands.scenes.lanes import Finish, Lane, one_thread, train
 from torchlinear.commands.scenes.picture import COLOURS
 from torchlinear.commands.scenes.tutorial import EPOCHS, LR, line, points
 from torchlinear.report.style import POINT, heading, quiet
 
 __all__ = ["LANES", "eager", "show"]
 
+STAGES = (1, 300, 3_000, EPOCHS)  # epochs after which the picture shows the line of BGD
 FLOOR = 1e-14  # losses below are the rounding of float32
 EAGER_SECONDS = 6.0  # the eager loop stops here, and its time is scaled to all epochs
 EAGER_EVERY = 20  # epochs between two readings of the eager loop's loss, as often as the tutorial prints
@@ -90,10 +92,10 @@ def show(output: Path | None, *, as_json: bool, epochs: int = EPOCHS) -> None:
          Row(say("race.exact"), say("race.exact_call")), Row("PyTorch", say("race.eager"))],
         loss=say("board.loss"),
         floor=FLOOR,
-        parameters=("w", "b"),
+        parameters=(say("race.slope"), say("race.intercept")),
         quiet=as_json,
     )  # fmt: skip
-    with board:
+    with one_thread(), board:
         warm_up()
         finishes = []
         for place, lane in enumerate(LANES):
@@ -122,7 +124,7 @@ def warm_up() -> None:
 
 def values(finish: Finish) -> tuple[float, ...]:
     """Slope and intercept."""
-    return finish.module.weight.item(), finish.module.bias.item()
+    return tuple(parameter.item() for parameter in finish.module.parameters())
 
 
 def tell(finishes: list[Finish], optimum: Finish, loop: Eager) -> None:
@@ -175,28 +177,30 @@ def record(finishes: list[Finish], optimum: Finish, loop: Eager, written: Path |
 
 
 def draw(figure: Any, finishes: list[Finish]) -> None:
-    """The points in red with the fitted lines; the loss by epoch."""
+    """The points in red with the line of BGD on its way; the loss by epoch."""
     x, y = points()
     fit, loss = figure.subplots(1, 2)
     fit.scatter(x, y, color=POINT, s=16, zorder=3)
     ends = torch.tensor([[0.0], [1.0]])
-    for finish, colour in zip(finishes, COLOURS):
+    for shade, epochs in enumerate(STAGES, start=1):
+        stage = train(LANES[0], line(), x, y, nn.MSELoss(), epochs)
+        label = f"{equation(stage)}  after {epochs:,} epochs"
         with torch.no_grad():
-            fit.plot(
-                ends,
-                finish.module(ends),
-                color=colour,
-                linewidth=1.5,
-                label=f"{finish.name}: {equation(finish)}",
-            )
-        loss.plot(
-            finish.epoch + 1, finish.loss.clamp_min(FLOOR), color=colour, linewidth=1.5, label=finish.name
-        )
-    heading(fit, "y = 3 x + 0.8", f"{len(x)} points, {finishes[0].epochs:,} epochs")
-    heading(loss, "nn.MSELoss", "by epoch")
+            fit.plot(ends, stage.module(ends), color=COLOURS[0], alpha=shade / len(STAGES), label=label)
+    for finish, colour in zip(finishes, COLOURS):
+        shown = thinned(len(finish.loss))
+        curve = finish.epoch[shown] + 1, finish.loss[shown].clamp_min(FLOOR)
+        loss.plot(*curve, color=colour, linewidth=1.5, label=finish.name)
+    heading(fit, "y = 3 x + 0.8", "BGD on its way")
+    heading(loss, "nn.MSELoss", "every algorithm, by epoch")
     fit.set(xlabel="x", ylabel="y")
     loss.set(xlabel="epoch", ylabel="loss", xscale="log", yscale="log")
     for axes in (fit, loss):
         quiet(axes)
     fit.legend(frameon=False, fontsize=9, loc="lower right")
     loss.legend(frameon=False, fontsize=9, loc="lower left")
+
+
+def thinned(epochs: int) -> Tensor:
+    """Places among so many epochs, spaced evenly on a log scale, where a curve is drawn."""
+    return torch.logspace(0, math.log10(epochs), 400).round().long().clamp_max(epochs).unique() - 1
