@@ -1,6 +1,7 @@
 """A design over plain columns: what is learnt, what is read, what is refused."""
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,15 @@ def test_buffers_are_used_again_when_blocks_are_let_go() -> None:
     for block in rows.blocks(None):
         places.append(block.X.data_ptr())
     assert len(set(places)) <= 2
+
+
+@pytest.mark.parametrize("formula", [None, "y ~ poly(x, 2) + log(x)"])
+def test_rows_travel_to_another_process(formula: str | None) -> None:
+    table = read({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0]})
+    rows = Design.learn(table, formula=formula, target=None if formula else "y").rows(table)
+    list(rows.blocks(0))
+    there = pickle.loads(pickle.dumps(rows))
+    same(next(there.blocks(0)).X, next(rows.blocks(0)).X)
 
 
 class TestMissing:

@@ -159,6 +159,19 @@ def gaps(frame: pd.DataFrame) -> Table:
     return read(holed)
 
 
+def test_booleans_are_0_and_1(frame: pd.DataFrame) -> None:
+    new = frame.assign(flag=frame["flag"] > 0)
+    for formula in ("y ~ flag", "y ~ flag:a + flag"):
+        design = Design.learn(read(new), formula=formula)
+        assert design.features.names == tuple(truth(formula, frame)[0].columns)
+        np.testing.assert_array_equal(matrix(design, read(new)), truth(formula, frame)[0])
+
+
+def test_the_dot_stands_for_neither_target_nor_weights(table: Table) -> None:
+    design = Design.learn(table, formula="log(y) ~ . - city + I(a > 0.5)", weights="b")
+    assert design.features.names == ("a", "x", "z", "odd name", "at", "flag", "I(a > 0.5)")
+
+
 class TestMissing:
     """Gaps: the same three ways as with plain columns."""
 
@@ -202,9 +215,9 @@ class TestMissing:
 
     def test_a_logarithm_of_zero_is_named(self, frame: pd.DataFrame) -> None:
         table = read(frame.assign(a=frame["a"].where(frame.index > 2, 0.0)))
-        with pytest.raises(DataError, match=r"log\(a\) is not a finite number in 3 of the first 400 rows"):
+        with pytest.raises(DataError, match=r"log\(a\) is not a finite number, in 3 of 400 rows"):
             matrix(Design.learn(table, formula="y ~ log(a)"), table)
-        with pytest.raises(DataError, match=r"log\(a\) is not a finite number in 3"):
+        with pytest.raises(DataError, match=r"log\(a\) is not a finite number, in 3"):
             matrix(Design.learn(table, formula="log(a) ~ x"), table)
 
 

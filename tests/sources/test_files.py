@@ -134,6 +134,30 @@ def test_one_row(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "x,city\n1,Paris\n")).profile().rows == 1
 
 
+def test_names_that_sql_might_take_for_others() -> None:
+    """Inside, results are called v0, v1; DuckDB lets a WHERE and later columns use such names."""
+    table = read(
+        "SELECT unnest([1.0, NULL, 3.0]) AS v1, unnest(['a', 'b', NULL]) AS v0, unnest([7, 8, 9]) AS V2"
+    )
+    (batch,) = table.batches(["v1", "V2", "v0"], {"v0": ["b", "a"]}, complete=True)
+    assert batch.to_pylist() == [{"v1": 1.0, "V2": 7.0, "v0": "a"}]
+    assert table.levels(["v0", "v1"]) == {"v0": ("a", "b"), "v1": ("1", "3")}
+    assert table.profile(["v1"]).columns["v1"].missing == 1
+
+
+def test_levels_with_quotes_and_line_breaks() -> None:
+    levels = tuple(sorted(("", "'", '"', "a\nb", "it''s", "\\", "😀")))
+    table = read({"c": list(reversed(levels))})
+    assert table.levels(["c"]) == {"c": levels}
+    (batch,) = table.batches(["c"], {"c": levels})
+    assert batch.column(0).indices.to_pylist() == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_a_query_that_ends_in_a_comment_or_is_longer_than_a_path_may_be() -> None:
+    assert read("SELECT 1 AS x -- one").names == ("x",)
+    assert len(read("SELECT " + ", ".join(f"{j} AS a_long_name_{j}" for j in range(2_000))).names) == 2_000
+
+
 def test_types_that_become_numbers() -> None:
     table = read(
         "SELECT 1::TINYINT AS a, 2::HUGEINT AS b, 1.25::DECIMAL(9, 2) AS c, 3::FLOAT AS d, true AS e, "
@@ -234,6 +258,10 @@ class TestRefusals:
             read(path, bad_rows="skip")
         with pytest.raises(InvalidInput, match=r"'separator'.*no such option"):
             read(path, separator=";")
+        with pytest.raises(
+            InvalidInput, match="memory='much' is no amount of memory; expected such as '500MB'"
+        ):
+            read(path, memory="much")
         with pytest.raises(InvalidInput, match="the source is a SELECT already"):
             read("SELECT 1 AS x", query="SELECT 2 AS x")
 

@@ -75,8 +75,8 @@ def _undefined(design: Design, X: NDArray[Any] | None, y: NDArray[Any] | None) -
             counts = (~np.isfinite(matrix)).sum(axis=1)
             worst = int(counts.argmax())
             return (
-                f"{encoder.names[worst]} is not a finite number in {int(counts[worst]):,} of the first "
-                f"{matrix.shape[1]:,} rows where that happens; change the formula, or leave these rows out."
+                f"{encoder.names[worst]} is not a finite number, in {int(counts[worst]):,} of "
+                f"{matrix.shape[1]:,} rows looked at; change the formula, or leave these rows out."
             )
     return None
 

@@ -136,8 +136,10 @@ def _make_whole(variables: Sequence[Variable], values: Values, n: int) -> Array:
 
 def _whole(values: Values) -> bool:
     """Whether no value is missing or infinite: a sum over one that is cannot be finite."""
-    return all(array.size == 0 or (_finite(array) if array.dtype.kind == "f" else array.min() >= 0)
-               for array in values.values())  # fmt: skip
+    return all(
+        array.size == 0 or (_finite(array) if array.dtype.kind == "f" else array.min() >= 0)
+        for array in values.values()
+    )
 
 
 def _finite(array: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os.path
 import re
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ _COMPRESSIONS = (".gz", ".zst")
 
 def is_statement(text: str) -> bool:
     """Whether `text` is a SELECT rather than a path."""
-    return re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE) is not None and not Path(text).exists()
+    return re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE) is not None and not os.path.exists(text)
 
 
 def find(path: str) -> tuple[tuple[str, ...], Format]:
@@ -53,16 +54,16 @@ def find(path: str) -> tuple[tuple[str, ...], Format]:
 
 def _files(path: str) -> list[Path]:
     here = Path(path).expanduser()
-    if here.is_dir():
+    if os.path.isdir(here):  # of os.path: never an error, however long or odd the text
         return _parquet_files(here, path)
-    if here.exists():
+    if os.path.exists(here):
         return [here]
     if glob.has_magic(path):
         found = sorted(Path(file) for file in glob.glob(str(here), recursive=True) if Path(file).is_file())
         if not found:
             raise InvalidInput(f"no file matches {path!r}.")
         return found
-    neighbours = [f.name for f in here.parent.iterdir()] if here.parent.is_dir() else []
+    neighbours = [f.name for f in here.parent.iterdir()] if os.path.isdir(here.parent) else []
     raise InvalidInput(f"there is no file {path!r}{suggestion(here.name, neighbours)}.")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from torchlinear.errors import InvalidInput
 from torchlinear.sources.base import LEVEL_LIMIT, Column, ColumnProfile, Kind, Profile, Table
 from torchlinear.sources.failures import translated
 
@@ -42,7 +43,12 @@ def _database(memory: str | None, process: int) -> duckdb.DuckDBPyConnection:  #
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")
     if memory is not None:
-        connection.execute(f"SET memory_limit = {literal(memory)}")
+        try:
+            connection.execute(f"SET memory_limit = {literal(str(memory))}")
+        except duckdb.Error:
+            raise InvalidInput(
+                f"memory={memory!r} is no amount of memory; expected such as '500MB'."
+            ) from None
     return connection
 
 

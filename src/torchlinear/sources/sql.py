@@ -98,7 +98,7 @@ class Sql(Table):
         if self._query is None:
             return str(whole)
         data = f"WITH data AS NOT MATERIALIZED (SELECT * FROM {whole}) " if whole else ""
-        return f"({data}SELECT * FROM ({self._query}))"
+        return f"({data}SELECT * FROM ({self._query}\n))"  # a new line, for it may end in a comment
 
     def _rows_of(self, piece: Piece) -> str:
         if self._format == "csv":
