@@ -30,18 +30,18 @@ class Help:
 
     show_metavar = True
 
-    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:  # noqa: ARG002
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """The line that shows how the command is called."""
         words = str(usage).strip().replace("COMMAND", say("main.a_command"))
         words = words.replace("[OPTIONS]", say("main.some_options"))
         console.print(Text(say("main.usage", words=words), style="bold"), "", sep="\n")
 
-    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:  # noqa: ARG002
+    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
         """What the command does."""
         screen.paragraph(console, _message(description))
         console.print()
 
-    def __call__(self, console: Console, options: ConsoleOptions, panel: Any) -> None:  # noqa: ARG002
+    def __call__(self, console: Console, options: ConsoleOptions, panel: Any) -> None:
         """One group of arguments, options or commands."""
         if not panel.entries:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn, optim
+from torch import nn, optim
 
 import torchlinear as tl
 from torchlinear.commands import screen
@@ -201,6 +200,6 @@ def draw(figure: Any, finishes: list[Finish]) -> None:
     loss.legend(frameon=False, fontsize=9, loc="lower left")
 
 
-def thinned(epochs: int) -> Tensor:
+def thinned(epochs: int) -> list[int]:
     """Places among so many epochs, spaced evenly on a log scale, where a curve is drawn."""
-    return torch.logspace(0, math.log10(epochs), 400).round().long().clamp_max(epochs).unique() - 1
+    return sorted({round(epochs ** (place / 399)) - 1 for place in range(400)})
