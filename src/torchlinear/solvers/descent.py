@@ -3,7 +3,8 @@
 With `lr`, parameters are in the user's units and the trajectory is that of `torch.optim` on
 ``mean((y - eta)^2)`` plus the penalty, with batches in the order of
 ``torch.randperm(n, generator=g).split(batch_size)``, where ``g = torch.Generator().manual_seed(seed)``.
-Without, columns and targets are standardised inside and the rule takes its step from the curvature (`rules`).
+Without, columns and targets are standardised inside, the intercept starts at its best, and the rule takes its
+step from the curvature (`rules`).
 
 On all rows at once an epoch is computed from the second moments, whatever the number of rows.
 """
@@ -132,7 +133,10 @@ class Descent(Solver):
     def init(self, problem: Objective, coef: Tensor) -> State:
         """State before the first step."""
         frame = self._frame(problem)
-        walk = Walk.start(frame.theta(coef), rows=1)
+        theta = frame.theta(coef)
+        if self.lr is None and problem.intercept:
+            theta[-problem.n_outputs :] = 0.0  # its best for any slopes, which may be many steps away
+        walk = Walk.start(theta, rows=1)
         if self.code == update.ADAGRAD:
             walk.slots[0] = self.options()["initial_accumulator_value"]
         memory = _memory(walk)
@@ -141,7 +145,7 @@ class Descent(Solver):
             memory["total"] = torch.zeros(1, dtype=torch.float64)
         if self.lr is None:
             memory["spectrum"] = self._spectrum(problem, frame)
-        return State(coef.double(), memory=memory)
+        return State(frame.coef(theta), memory=memory)
 
     def step(self, problem: Objective, state: State, budget: Budget) -> State:
         """Go on until the budget is used, at a batch's end."""
@@ -219,7 +223,7 @@ class Descent(Solver):
     def _frame(self, problem: Objective) -> Frame:
         if self.lr is not None:
             return Frame.users(problem.n_features, problem.n_outputs)
-        return Frame.standardised(problem.factor)
+        return Frame.standardised(problem.factor, problem.ridge(2.0))
 
     def _spectrum(self, problem: Objective, frame: Frame) -> Tensor:
         found = spectrum(quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight))

@@ -1,8 +1,9 @@
 """The units in which a descent walks, and the squared loss in them.
 
 With a frame, ``z = (x - centre) * scale`` and ``t = (y - target_centre) * target_scale``, and theta is the
-weight (k, p) and bias (k,) of ``t = z w' + b``. The user's units are the frame that changes nothing; the
-standardised one has columns and targets of mean 0 and standard deviation 1 (1/n), so that one step suits all.
+weight (k, p) and bias (k,) of ``t = z w' + b``. The user's units are the frame that changes nothing. The
+standardised one has targets and columns of mean 0 and standard deviation 1 (1/n), so that one step suits all;
+a penalised column is as much shorter as makes its curvature, penalty included, that of the others.
 """
 
 from __future__ import annotations
@@ -45,10 +46,19 @@ class Frame:
         return cls(np.zeros(p), np.ones(p), np.zeros(k), np.ones(k))
 
     @classmethod
-    def standardised(cls, triangle: Triangle) -> Frame:
-        """Return the frame where columns and targets have size 1, and mean 0 if the triangle is centred."""
+    def standardised(cls, triangle: Triangle, strength: Array) -> Frame:
+        """Return the frame where curvatures are equal; it is centred if the triangle is.
+
+        Parameters
+        ----------
+        triangle : Triangle
+            Of the rows.
+        strength : array, shape (p,)
+            Penalty ``1/2 sum strength_j beta_j^2``.
+        """
         p, mean = triangle.n_features, triangle.mean.high
         sizes = np.sqrt(np.square(triangle.R.high).sum(axis=0) / triangle.weight)
+        sizes[:p] = np.sqrt(sizes[:p] ** 2 + strength / 2.0)
         noise = 4.0 * np.finfo(np.float64).eps * np.abs(mean)
         scale = np.where(sizes > noise, 1.0 / np.where(sizes > noise, sizes, 1.0), 1.0)
         return cls(mean[:p].copy(), scale[:p], mean[p:].copy(), scale[p:])
@@ -74,8 +84,9 @@ class Frame:
         """Return the coefficients in the user's units, shape (p + 1, k), of a flat theta."""
         p, k = self.scale.size, self.target_scale.size
         weight, bias = theta[: k * p].reshape(k, p).T, theta[k * p :]
-        beta = weight * self.scale[:, None] / self.target_scale
-        intercept = bias / self.target_scale + self.target_centre - self.centre @ beta
+        with np.errstate(over="ignore", invalid="ignore"):  # a descent may have diverged
+            beta = weight * self.scale[:, None] / self.target_scale
+            intercept = bias / self.target_scale + self.target_centre - self.centre @ beta
         return torch.from_numpy(np.vstack([beta, intercept]))
 
 
