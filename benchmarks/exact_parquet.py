@@ -46,7 +46,7 @@ def run(work: str, path: Path) -> tuple[float, float]:
     imports = "import duckdb" if "duckdb" in work else "import torchlinear as tl; tl.fit"
     text = PROGRAM.format(imports=imports, work=work)
     done = subprocess.run([sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=True)
-    taken, peak = done.stdout.split()
+    taken, peak = done.stdout.splitlines()[-1].split()  # DuckDB may draw a progress bar above
     return float(taken), float(peak)
 
 
