@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from torchlinear.block import Block
+from torchlinear.block import Block, TensorRows
 from torchlinear.design import Design
 from torchlinear.design.packing import BLOCK_ROWS, block_rows
 from torchlinear.errors import DataError, InvalidInput, ModelFileError
@@ -150,6 +151,36 @@ def test_buffers_are_used_again_when_blocks_are_let_go() -> None:
     for block in rows.blocks(None):
         places.append(block.X.data_ptr())
     assert len(set(places)) <= 2
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + b", "y ~ poly(x, 3, raw=True) + b"])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_collected_rows_are_the_same_in_memory(formula: str, weights: str | None) -> None:
+    n = BLOCK_ROWS + 10
+    table = read(f"SELECT range / 7 AS x, range % 5 AS b, 2 * range AS y, range % 3 AS w FROM range({n})")
+    rows = Design.learn(table, formula=formula, weights=weights).rows(table)
+    kept = rows.collected()
+    assert isinstance(kept, TensorRows)
+    assert (kept.names, kept.targets, kept.n_rows, kept.in_memory) == (rows.names, rows.targets, n, True)
+    assert kept.X.stride(0) == 1
+    streamed = list(rows.blocks(None))
+    for name in ("X", "y", "weight", "low"):
+        parts = [getattr(block, name) for block in streamed]
+        held = getattr(kept, name)
+        assert held is parts[0] is None or torch.equal(held, torch.cat(parts)), name
+
+
+def test_rows_that_are_too_many_to_collect_stream(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n" + "1,2\n" * 10_000)
+    for table in (
+        read(path),
+        read({"x": [1.0] * 10_000, "y": [2.0] * 10_000}),
+        read(f"SELECT * FROM '{path}'"),
+    ):
+        rows = Design.learn(table, target="y").rows(table)
+        assert rows.collected(239_999) is rows
+        assert isinstance(rows.collected(240_000), TensorRows)
 
 
 @pytest.mark.parametrize("formula", [None, "y ~ poly(x, 2) + log(x)"])

@@ -21,14 +21,14 @@ def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 table = read(sys.argv[1])
 before = peak()
 rows = Design.learn(table, target="y").rows(table)
-n = sum(block.X.shape[0] for shard in rows.shards() for block in rows.blocks(shard))
+n = sum(block.X.shape[0] for block in rows.blocks(None))  # all rows as one stream
 print(n, peak() - before)
 """
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of 21 columns: 3,000,000 rows of Parquet (504 MB as float64), 600,000 of CSV (101 MB), and quarters."""
+    """Files of 21 columns: 3,000,000 rows of Parquet (504 MB as float64), 600,000 of CSV, and quarters."""
     folder = tmp_path_factory.mktemp("large")
     columns = ", ".join(f"random() AS x{j}" for j in range(20))
     with duckdb.connect() as con:

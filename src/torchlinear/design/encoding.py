@@ -140,7 +140,7 @@ class Columns(Encoder):
             row += len(self._names_of(v))
         return places
 
-    def encode(self, values: Values, X: Array, low: Array | None) -> None:  # noqa: ARG002
+    def encode(self, values: Values, X: Array, low: Array | None) -> None:
         """Write the dummies."""
         row = 0
         for v in self.variables:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block, Rows, TensorRows
 from torchlinear.design.encoding import Columns, Values, Variable
 from torchlinear.design.missing import complaint
 from torchlinear.design.packing import Buffers, Pool, block_rows, packed
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torchlinear.design import Design
 
 __all__ = ["TableRows"]
+
+COLLECTED_BYTES = 256_000_000  # a million rows of 20 columns are 176 MB
 
 Array = NDArray[Any]
 
@@ -54,6 +56,32 @@ class TableRows(Rows):
             table.column(v.name, "the new rows" if not target else "columns")
         self._complete = target and design.missing == "drop"
         self.n_rows = None if self._complete else table.n_rows
+
+    def collected(self, most: int = COLLECTED_BYTES) -> Rows:
+        """The same rows in memory where they take at most `most` bytes, else these, which stream.
+
+        Small tables are read once, however many passes a solver makes.
+        """
+        width = 8 * (len(self.names) * (2 if self.design.features.extended else 1) + len(self.targets) + 1)
+        size = self.table.n_bytes if self.n_rows is None else self.n_rows * width
+        if size is not None and size > most:
+            return self
+        blocks, rows = [], 0
+        for block in (block for shard in self.shards() for block in self.blocks(shard)):
+            blocks.append(block)
+            rows += block.X.shape[0]
+            if rows * width > most:
+                return self
+        low = [b.low.T for b in blocks if b.low is not None]
+        weight = [b.weight for b in blocks if b.weight is not None]
+        return TensorRows(
+            torch.cat([b.X.T for b in blocks], dim=1).T,
+            torch.cat([b.y.T for b in blocks], dim=1).T,
+            torch.cat(weight) if weight else None,
+            names=self.names,
+            targets=self.targets,
+            low=torch.cat(low, dim=1).T if low else None,
+        )
 
     def shards(self) -> Sequence[Any]:
         """Those of the table."""

@@ -121,6 +121,11 @@ class Table(ABC):
     def n_rows(self) -> int | None:
         """Number of rows where that costs nothing to know, else None."""
 
+    @property
+    @abstractmethod
+    def n_bytes(self) -> int | None:
+        """Size of the source where there is one: its files, or its values in memory."""
+
     def finish(self, cursor: duckdb.DuckDBPyConnection) -> None:  # noqa: B027 - most have nothing to do
         """Do what is left after the last batch of a complete read by `cursor`."""
 

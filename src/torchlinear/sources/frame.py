@@ -74,6 +74,11 @@ class Frame(Table):
         """Number of rows."""
         return int(self._table.num_rows)
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of the values."""
+        return int(self._table.nbytes)
+
 
 _Columns = dict[str, tuple[Any, tuple[str, ...] | None]]  # Arrow values and declared levels, by name
 

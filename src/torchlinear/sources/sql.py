@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Sql(Table):
             header = f"; there is only the header {', '.join(self.names)}" if self._format == "csv" else ""
             raise DataError(f"{self.source} has no rows{header}.")
 
-    def relation(self, cursor: duckdb.DuckDBPyConnection, shard: Piece | None = None) -> str:  # noqa: ARG002
+    def relation(self, cursor: duckdb.DuckDBPyConnection, shard: Piece | None = None) -> str:
         """SQL for all rows or those of one shard."""
         if shard is not None:
             return self._rows_of(shard)
@@ -128,6 +129,11 @@ class Sql(Table):
         if self._format != "parquet" or self._query is not None:
             return None
         return sum(sum(groups) for groups in self._groups.values())
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Size of the files; None for a statement, which may read anything."""
+        return sum(os.path.getsize(file) for file in self._files) if self._files else None
 
     @cached_property
     def _groups(self) -> dict[str, list[int]]:
