@@ -64,6 +64,11 @@ class Affine:
     steps: tuple[fx.Node, ...]
     source: fx.Node
 
+    @property
+    def n_outputs(self) -> int:
+        """k."""
+        return self.weight.shape[1:].numel() if self.transposed else self.weight.shape[0]
+
     def features(self, x: Tensor) -> Tensor:
         """Features of the input: a view of it where possible."""
         known: dict[fx.Node, Any] = {}
@@ -234,6 +239,5 @@ def _check_shapes(affine: Affine, x: Tensor) -> None:
     takes = affine.weight.shape[0] if affine.transposed else affine.weight.shape[-1]
     if len(shape) != 2 or shape[0] != len(x) or shape[1] != takes:
         raise NotAffine(f"its features have shape {tuple(shape)}, not one row of {takes} for each row of x")
-    outputs = affine.weight.shape[1:].numel() if affine.transposed else affine.weight.shape[0]
-    if affine.bias is not None and affine.bias.numel() != outputs:
-        raise NotAffine(f"its bias has {affine.bias.numel()} numbers for {outputs} outputs")
+    if affine.bias is not None and affine.bias.numel() != affine.n_outputs:
+        raise NotAffine(f"its bias has {affine.bias.numel()} numbers for {affine.n_outputs} outputs")

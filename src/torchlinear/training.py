@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torchlinear import checks
 from torchlinear.block import TensorRows, default_names
 from torchlinear.checks import name_of
-from torchlinear.compiling import obstacle, squared_rows
+from torchlinear.compiling import Way, fastest, obstacle, squared_rows
 from torchlinear.errors import ConvergenceWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
@@ -36,7 +36,7 @@ from torchlinear.trained import TrainedFit
 __all__ = ["train"]
 
 LINES = 10_000  # of the log that are written at once
-EXACT_WORK = 2e9  # n p^2 up to which the optimum is found besides: about a fifth of a second
+EXACT_WORK = 2e9  # n p^2 + 30 p^3 up to which the optimum is found besides: about a fifth of a second
 
 
 def train(
@@ -123,7 +123,7 @@ def train(
     if optimizer is None:
         optimizer = optim.Adam(p for p in model.parameters() if p.requires_grad)
     batching = Batching(len(x), size, shuffle, generator)
-    plan = _plan(ModuleProblem(model, criterion, x, y, batching), optimizer, scheduler)
+    plan = _plan(ModuleProblem(model, criterion, x, y, batching), optimizer, scheduler, number)
     outcome = run(
         plan.problem,
         plan.solver,
@@ -174,14 +174,17 @@ class _Plan:
 
 
 def _plan(
-    module: ModuleProblem, optimizer: optim.Optimizer, scheduler: optim.lr_scheduler.LRScheduler | None
+    module: ModuleProblem,
+    optimizer: optim.Optimizer,
+    scheduler: optim.lr_scheduler.LRScheduler | None,
+    epochs: int,
 ) -> _Plan:
     affine, unknown = None, None
     try:
         affine = trace(module.model, module.x)
     except NotAffine as error:
         unknown = str(error)
-    why = unknown if affine is None else obstacle(module, affine, optimizer, scheduler)
+    why = unknown if affine is None else obstacle(module, affine, optimizer, scheduler, epochs)
     if affine is None or why is not None:
         reason = f"eager: PyTorch's own loop, because {why}"
         return _Plan(module, Eager(optimizer, scheduler), reason, module, affine, unknown)
@@ -190,7 +193,9 @@ def _plan(
     rows = "all rows" if module.batching.batch_size is None else f"{module.batching.size} rows"
     reason = f"compiled: one affine map, MSELoss, {type(optimizer).__name__}, {rows} a step"
     solver = Compiled(optimizer, scheduler, translation)
-    return _Plan(squared_rows(module, affine), solver, reason, module, affine, None)
+    way = fastest(module.batching, affine, epochs)
+    problem = squared_rows(module, affine, by_moments=way is Way.MOMENTS)
+    return _Plan(problem, solver, reason, module, affine, None)
 
 
 def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFit:
@@ -224,20 +229,14 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
 
 def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> Objective | None:
     """The objective whose optimum the training was on its way to, where it is known and cheap."""
+    if plan.affine is None or not _squared(plan.module.criterion) or _decay(optimizer):
+        return None
     n, p = len(plan.module.x), len(coef) - 1
-    if (
-        plan.affine is None
-        or not _squared(plan.module.criterion)
-        or _decay(optimizer)
-        or n * p * p > EXACT_WORK
-    ):
+    if n * p**2 + 30 * p**3 > EXACT_WORK or not bool(torch.isfinite(coef).all()):
         return None
-    if not bool(torch.isfinite(coef).all()):
-        return None
-    problem = (
-        plan.problem if isinstance(plan.problem, SquaredRows) else squared_rows(plan.module, plan.affine)
-    )
-    return problem.objective
+    if isinstance(plan.problem, SquaredRows):
+        return plan.problem.objective
+    return squared_rows(plan.module, plan.affine).objective
 
 
 def _squared(criterion: Criterion) -> bool:

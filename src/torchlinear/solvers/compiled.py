@@ -49,21 +49,14 @@ class SquaredRows:
         How the rows are split.
     mean : bool
         Whether the loss of a batch is the mean over rows and outputs, as of `MSELoss`; otherwise their sum.
+    by_moments : bool
+        Whether epochs come from the second moments of all rows, instead of from the rows.
     """
 
     objective: Objective
     batching: Batching
     mean: bool
-
-    @property
-    def by_moments(self) -> bool:
-        """Whether epochs come from second moments: all rows at once, and more of them than features.
-
-        Not where an order would be drawn for a single batch: the generator moves on as in torch's loop.
-        """
-        batching = self.batching
-        ordered = batching.batch_size is not None and (batching.shuffle or batching.size < batching.n_rows)
-        return not ordered and batching.n_rows > self.objective.n_features
+    by_moments: bool
 
     @cached_property
     def form(self) -> Quadratic:
