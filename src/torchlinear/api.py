@@ -80,7 +80,8 @@ def fit(
     missing : {"error", "drop", "mean"}
         What becomes of rows of a frame or file with missing values.
     precision : {"auto", "extended", "double"}
-        Sums in double-double when that is cheap, always, or never.
+        Sums in double-double when that is cheap, always, or never. Residuals that refine coefficients
+        always are.
     device : str or torch.device
         ``"auto"`` leaves tensors where they are.
     tol : float, optional

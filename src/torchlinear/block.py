@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.kernels import moments as moment_kernels
+from torchlinear.kernels import refinement as refinement_kernels
 from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
-from torchlinear.statistics import Moments, Triangle
+from torchlinear.statistics import Moments, Residuals, Triangle
 
 __all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "sample"]
 
 SHARD_ROWS = 131_072  # rows of an in-memory shard: 20 float64 columns are 20 MB, 8 shards a million rows
+SHIFT_ROWS = 1_000
 
 Array = NDArray[np.float64]
 
@@ -66,9 +68,14 @@ class Block:
         return torch.cat([self.X.double().T @ r, r.sum(dim=0, keepdim=True)])
 
     def shift(self) -> Array:
-        """A point near the rows to take moments about, shape (p + k,): the first row with finite values."""
-        first = torch.cat([self.X[:1], self.y[:1].to(self.X.device, self.X.dtype)], dim=1)
-        return np.asarray(torch.nan_to_num(first[0].double()).cpu().numpy())
+        """A point to take moments about, shape (p + k,): the mean of the first rows.
+
+        The nearer to the mean of all rows, the less the sums about it cancel. In a constant column it is the
+        constant, to the last bit.
+        """
+        few = torch.cat([self.X[:SHIFT_ROWS].double(), self.y[:SHIFT_ROWS].to(self.X.device).double()], dim=1)
+        few = torch.nan_to_num(few, posinf=0.0, neginf=0.0)
+        return np.asarray((few[0] + (few - few[0]).mean(dim=0)).cpu().numpy())
 
     def moments(self, shift: Array, extended: bool = False) -> Moments:
         """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
@@ -88,6 +95,10 @@ class Block:
         """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""
         weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
         return Triangle(self.X.shape[1], self.rows, weight, mean, R, extended, self.log_weight)
+
+    def residuals(self, centre: Array, beta: Array) -> Residuals:
+        """Residuals of ``y - c_y = (x - c_x)' beta`` and their pull on each column, in double-double."""
+        return Residuals(*refinement_kernels.leftover(*self._arrays(), centre, beta))
 
     def nonfinite(self) -> Tensor:
         """How many values of each column of ``[X, y]`` are NaN or inf, shape (p + k,)."""
@@ -120,11 +131,14 @@ class Rows(ABC):
         Names of the k targets.
     n_rows : int or None
         Rows, when known before they are read.
+    in_memory : bool
+        Whether another pass costs no more than reading memory.
     """
 
     names: tuple[str, ...]
     targets: tuple[str, ...]
     n_rows: int | None = None
+    in_memory: bool = False
 
     @abstractmethod
     def shards(self) -> Sequence[Any]:
@@ -162,6 +176,8 @@ class TensorRows(Rows):
     low : Tensor, shape (n, p), optional
         Low words of double-double columns.
     """
+
+    in_memory = True
 
     def __init__(
         self,

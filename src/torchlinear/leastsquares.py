@@ -17,7 +17,7 @@ norm, as scikit-learn does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,9 @@ from scipy.linalg import solve_triangular
 from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
 from torchlinear.kernels.words import Words
-from torchlinear.statistics import Triangle
+from torchlinear.statistics import Residuals, Triangle
 
-__all__ = ["LeastSquares", "solve"]
+__all__ = ["LeastSquares", "refine", "solve"]
 
 Array = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
@@ -77,6 +77,61 @@ class LeastSquares:
         return int((~self.dependent).sum())
 
 
+@dataclass(frozen=True)
+class Factor:
+    """Independent features, equilibrated, with the penalty among their rows.
+
+    Attributes
+    ----------
+    upper : Words, shape (r, r)
+        Upper triangle of the features that are kept, over their `scale`.
+    right : Words, shape (r, k)
+        What it equals: ``upper (scale b) = right``.
+    scale : ndarray, shape (p,)
+        Powers of 2 near the norms of the features.
+    kept : ndarray of int, shape (r,)
+        Features that are independent of those before them.
+    extended : bool
+        Whether to compute in double-double.
+    """
+
+    upper: Words
+    right: Words
+    scale: Array
+    kept: NDArray[np.int_]
+    extended: bool
+
+    @classmethod
+    def of(cls, triangle: Triangle, penalised: Triangle) -> Factor:
+        """Factor of `penalised`, which is `triangle` with the penalty; rounding is that of `triangle`."""
+        p, extended = triangle.n_features, triangle.low_words
+        norms = np.sqrt(np.square(penalised.R.high[:, :p]).sum(axis=0))
+        scale = np.exp2(np.round(np.log2(np.where(norms > 0, norms, 1.0))))  # powers of 2: scaling is exact
+        equilibrated = _columns_over(penalised.R, scale)
+        R, dependent = _reveal(equilibrated, p, _tolerance(triangle, norms) / scale, extended)
+        kept = np.flatnonzero(~dependent)
+        rows = slice(len(kept))
+        return cls(words.take(R, rows, kept), words.take(R, rows, slice(p, None)), scale, kept, extended)
+
+    def solution(self) -> Words:
+        """Coefficients in the user's units, shape (p, k); 0 for those that are not kept."""
+        return _rows_over(_solve_upper(self.upper, self.right, self.extended), self.kept, self.scale)
+
+    def root(self) -> Words:
+        """Inverse of `upper`, shape (r, r)."""
+        return _solve_upper(self.upper, words.of(np.eye(len(self.kept))), self.extended)
+
+    def step(self, pull: Array) -> Array:
+        """Inverse of the cross products times `pull`, shape (p, k), in float64."""
+        step = np.zeros_like(pull)
+        if self.kept.size:
+            scaled = pull[self.kept] / self.scale[self.kept, None]
+            half = solve_triangular(self.upper.high, scaled, trans="T", check_finite=False)
+            step[self.kept] = solve_triangular(self.upper.high, half, check_finite=False)
+            step /= self.scale[:, None]
+        return step
+
+
 def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, solution: str = "drop") -> LeastSquares:
     """Least squares from the triangle of the rows.
 
@@ -96,38 +151,73 @@ def solve(triangle: Triangle, ridge: Array, *, intercept: bool = True, solution:
     LeastSquares
         The solution, and what classical inference needs.
     """
-    p, extended = triangle.n_features, triangle.low_words
+    p = triangle.n_features
     penalised = triangle.with_ridge(ridge) if ridge.any() else triangle
-    norms = np.sqrt(np.square(penalised.R.high[:, :p]).sum(axis=0))
-    scale = np.exp2(np.round(np.log2(np.where(norms > 0, norms, 1.0))))  # powers of 2: scaling is exact
-    equilibrated = _columns_over(penalised.R, scale)
-    R, dependent = _reveal(equilibrated, p, _tolerance(triangle, norms) / scale, extended)
-    kept = np.flatnonzero(~dependent)
-    upper, right = words.take(R, slice(len(kept)), kept), words.take(R, slice(len(kept)), slice(p, None))
+    factor = Factor.of(triangle, penalised)
+    dependent = ~np.isin(np.arange(p), factor.kept)
     if solution == "nonnegative":
         beta = words.of(_nonnegative(penalised))
     elif solution == "minimum_norm" and dependent.any():
-        beta = words.of(_minimum_norm(penalised, len(kept)))
+        beta = words.of(_minimum_norm(penalised, len(factor.kept)))
     else:
-        beta = _rows_over(_solve_upper(upper, right, extended), kept, scale)
-    mean_x, mean_y = words.take(triangle.mean, slice(p)), words.take(triangle.mean, slice(p, None))
-    offset = words.subtract(mean_y, words.multiply_matrices(words.row(mean_x), beta)).high[0]
-    root = _solve_upper(upper, words.of(np.eye(len(kept))), extended)
+        beta = factor.solution()
+    mean_x, root = words.take(triangle.mean, slice(p)), factor.root()
+    offset = _offset(triangle.mean, beta)
     rss = np.square(triangle.R.high[p:, p:]).sum(axis=0)
     if solution != "drop" or dependent.any() or ridge.any():  # else Rxx b = Rxy to the last word
         rss = rss + np.square(triangle.R.high[:p, :p] @ beta.high - triangle.R.high[:p, p:]).sum(axis=0)
     return LeastSquares(
-        coef=np.vstack([beta.high, offset if intercept else np.zeros_like(offset)]),
+        coef=np.vstack([beta.high, offset.high if intercept else np.zeros_like(rss)]),
         rss=rss,
         tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
-        inverse=_inverse(root, scale, kept, mean_x, triangle.weight if intercept else None),
+        inverse=_inverse(root, factor.scale, factor.kept, mean_x, triangle.weight if intercept else None),
         dependent=dependent,
-        condition=_condition(upper.high, root.high),
+        condition=_condition(factor.upper.high, root.high),
         rows=triangle.rows,
         weight=triangle.weight,
         mean=triangle.mean.high,
         log_weight=triangle.log_weight,
     )
+
+
+def refine(
+    found: LeastSquares, left: Residuals, triangle: Triangle, ridge: Array, *, intercept: bool = True
+) -> LeastSquares:
+    """One step of iterative refinement: what rounding cost the coefficients comes back from their residuals.
+
+    Parameters
+    ----------
+    found : LeastSquares
+        A solution of which no dependent column has a coefficient.
+    left : Residuals
+        Of all rows, about ``found.mean``, at ``found.coef[:-1]``.
+    triangle, ridge, intercept
+        As in `solve`.
+
+    Returns
+    -------
+    LeastSquares
+        With better `coef`, and `rss` from the residuals themselves.
+    """
+    p, beta = len(ridge), found.coef[:-1]
+    pull = words.subtract(words.take(left.pull, slice(p)), words.two_product(beta, ridge[:, None])).high
+    step = Factor.of(triangle, triangle.with_ridge(ridge) if ridge.any() else triangle).step(pull)
+    better = words.two_sum(beta, step)
+    missed = left.pull.high[p] / found.weight if intercept else np.zeros_like(left.squares)
+    offset = words.add(_offset(words.of(found.mean), better), words.of(missed))
+    gained = (step * (pull + ridge[:, None] * (better.high + beta))).sum(axis=0) + found.weight * missed**2
+    return replace(
+        found,
+        coef=np.vstack([better.high, offset.high if intercept else np.zeros_like(missed)]),
+        rss=np.maximum(left.squares - gained, 0.0),
+    )
+
+
+def _offset(mean: Words, beta: Words) -> Words:
+    """Intercepts of a fit through the means, shape (k,)."""
+    p = beta.high.shape[0]
+    fitted = words.multiply_matrices(words.row(words.take(mean, slice(p))), beta)
+    return words.subtract(words.take(mean, slice(p, None)), words.take(fitted, 0))
 
 
 def _tolerance(triangle: Triangle, norms: Array) -> Array:

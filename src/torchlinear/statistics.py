@@ -20,7 +20,7 @@ from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
 from torchlinear.kernels.words import Words
 
-__all__ = ["Moments", "Triangle"]
+__all__ = ["Moments", "Residuals", "Triangle"]
 
 Array = NDArray[np.float64]
 
@@ -183,3 +183,22 @@ class Triangle:
 
     def _qr(self, stacked: Words) -> Words:
         return triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What residuals r of given coefficients still say of the columns; ``a + b`` is that of both sets of rows.
+
+    Attributes
+    ----------
+    pull : Words, shape (p + 1, k)
+        Weighted sums of r times each feature about its centre, and of r in the last row.
+    squares : ndarray, shape (k,)
+        Weighted sums of r squared.
+    """
+
+    pull: Words
+    squares: Array
+
+    def __add__(self, other: Residuals) -> Residuals:
+        return Residuals(words.add(self.pull, other.pull), self.squares + other.squares)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "choose"]
 
 # Normal equations lose 2 log10(condition) of the 16 (double-double: 32) digits: below these limits
-# at least 10 (double-double: 16) are left, and the residual sum of squares keeps 6.
+# at least 10 (double-double: 16) are left, and the residual sum of squares keeps 6. Refinement brings the
+# coefficients the others back, but not their standard errors.
 CONDITION_DOUBLE = 1e3
 CONDITION_EXTENDED = 1e7
 UNEXPLAINED = 1e-10
@@ -40,4 +41,5 @@ def choose(objective: Objective) -> Choice:
         return Choice(QR(), f"qr ({words}): condition number {by_moments.condition:.2g}")
     if not objective.extended and (by_moments.rss < UNEXPLAINED * by_moments.tss).any():
         return Choice(QR(), f"qr ({words}): a nearly perfect fit, whose residuals would cancel")
-    return Choice(Cholesky(), f"cholesky ({words}): condition number {by_moments.condition:.2g}, one pass")
+    passes = ("one pass", "one pass and one of refinement")[min(objective.refinements("cholesky"), 1)]
+    return Choice(Cholesky(), f"cholesky ({words}): condition number {by_moments.condition:.2g}, {passes}")

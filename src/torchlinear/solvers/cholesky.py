@@ -1,7 +1,8 @@
-"""Exact least squares from the Cholesky factor of the second moments: one pass, X is read once.
+"""Exact least squares from the Cholesky factor of the second moments: one pass over the rows.
 
 The error grows with the square of the condition number of the standardised columns, so `auto` takes it
-while that is small (or the sums are in double-double), and `qr` beyond.
+while that is small (or the sums are in double-double), and `qr` beyond. Above 10 another pass over rows in
+memory refines the coefficients.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Cholesky(Solver):
 
 
 def exact_step(problem: Objective, factor: str) -> State:
-    """State at the optimum by `factor`, after its one pass."""
-    coef = torch.from_numpy(problem.least_squares(factor).coef.copy())
+    """State at the optimum by `factor`."""
+    coef = torch.from_numpy(problem.optimum(factor).coef.copy())
     trace = torch.tensor([problem.value(coef)], dtype=torch.float64)
     return State(coef, epoch=1, trace=trace, done=True)
