@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -245,13 +244,16 @@ def test_an_interrupted_fit_ends_with_130_and_says_so(run, houses) -> None:
     def interrupt() -> None:
         """Press Ctrl-C once the loop listens for it."""
         while signal.getsignal(signal.SIGINT) is usual:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGINT)
+            if over.wait(0.01):
+                return
+        if not over.wait(0.3):
+            os.kill(os.getpid(), signal.SIGINT)
 
+    over = threading.Event()
     threading.Thread(target=interrupt, daemon=True).start()
     options = ["--solver", "sgd", "--max-epochs", "1000000000", "--json", "--save", "m.safetensors"]
     ended = run("fit", "houses.csv", "-y", "price", "-x", "area", *options)
+    over.set()
     assert (ended.code, ended.err) == (130, "Interrupted.\n")
     assert ended.json["status"] == "interrupted"
     assert not Path("m.safetensors").exists()

@@ -109,11 +109,18 @@ def _ask(table: Table, *, may_ask: bool) -> str:
             answer = console.input(say("fit.which")).strip()
         except EOFError:
             raise KeyboardInterrupt from None
-        if answer in table.names:
-            return answer
-        if answer.isdecimal() and 1 <= int(answer) <= len(table.names):
-            return table.names[int(answer) - 1]
+        chosen = answer if answer in table.names else _numbered(table, answer)
+        if chosen is not None:
+            console.print()
+            return chosen
         console.print(say("fit.not_there", answer=answer))
+
+
+def _numbered(table: Table, answer: str) -> str | None:
+    """The column that a number stands for in the list."""
+    if not answer.isdecimal() or not 1 <= int(answer) <= len(table.names):
+        return None
+    return table.names[int(answer) - 1]
 
 
 def _write(fitted: Fit, save: Path | None, plot: Path | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from torchlinear.report.style import POINT, heading, quiet
 
 __all__ = ["LANES", "accuracy", "groups", "optimum", "show"]
 
-EPOCHS = 200
+EPOCHS = 100
 CENTRES = ((0.0, 1.6), (1.6, -1.0), (-1.6, -1.0))  # close enough to overlap, so that an optimum exists
 POINTS = 50  # in each group
 GROUPS = (POINT, "#1b5fa0", "#3d8f6e")  # colours
@@ -77,7 +77,7 @@ def accuracy(finish: Finish) -> float:
 
 def show(output: Path | None, *, as_json: bool) -> None:
     """Run everything, show it as it happens, write the picture."""
-    target = picture.target(output)
+    target = picture.target(output, "classes.png")
     board = Board(
         say("classes.title", points=POINTS * len(CENTRES), epochs=EPOCHS),
         [Row(lane.name, say(f"race.{lane.name.lower()}")) for lane in LANES],
@@ -97,8 +97,10 @@ def show(output: Path | None, *, as_json: bool) -> None:
         screen.emit(record(finishes, best, written))
     else:
         console = screen.console()
+        console.print()
         screen.paragraph(console, say("classes.optimum", loss=f"{best:.6f}"))
         screen.paragraph(console, say("classes.scores"))
+        console.print()
         picture.tell(written, problem)
     picture.insist(output, problem)
 

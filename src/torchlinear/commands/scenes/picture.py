@@ -16,8 +16,8 @@ __all__ = ["COLOURS", "insist", "target", "tell", "write"]
 COLOURS = ("#1b3a5c", "#c8802b", "#3d8f6e", "#8453a6", "#3b82c4")  # one for each algorithm
 
 
-def target(output: Path | None) -> Path:
-    """Where the picture goes: `output`, or ``demo.png`` in the current folder.
+def target(output: Path | None, usual: str) -> Path:
+    """Where the picture goes: `output`, or `usual` in the current folder.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def target(output: Path | None) -> Path:
         The ending names no format of pictures.
     """
     files.refuse_picture(output)
-    return Path("demo.png") if output is None else output
+    return Path(usual) if output is None else output
 
 
 def write(path: Path, draw: Callable[[Any], None]) -> tuple[Path | None, str | None]:

@@ -84,7 +84,7 @@ def exact() -> Finish:
 
 def show(output: Path | None, *, as_json: bool, epochs: int = EPOCHS) -> None:
     """Run everything, show it as it happens, write the picture."""
-    target = picture.target(output)
+    target = picture.target(output, "demo.png")
     board = Board(
         say("race.title", epochs=f"{epochs:,}"),
         [*(Row(lane.name, say(f"race.{lane.name.lower()}")) for lane in LANES),
