@@ -142,7 +142,9 @@ def test_a_penalty_is_part_of_the_gradient_and_spares_the_intercept(batch_size):
     torch.testing.assert_close(state.trace, trace, rtol=1e-11, atol=0)
 
 
-def test_rows_of_another_layout_or_dtype_take_the_same_steps():
+@pytest.mark.parametrize("copied", [2**30, 0])
+def test_rows_of_another_layout_or_dtype_take_the_same_steps(copied, monkeypatch):
+    monkeypatch.setattr("torchlinear.solvers.descent_batches.COPIED_BYTES", copied)
     X, y = rows(dtype=torch.float32)
     solver, zeros = rules.Adam(lr=0.01, batch_size=32), torch.zeros(4, 1, dtype=torch.float64)
     expected = run(solver, objective_of(X.double(), y.double()), 5, zeros)

@@ -71,6 +71,8 @@ class Descent(Solver):
     seed: int = 0
 
     code: ClassVar[int]
+    follows_curvature: ClassVar[bool] = False
+    """Whether `chosen_rates` reads more of the `Spectrum` than its `steps`."""
 
     def __post_init__(self) -> None:
         if self.epochs == 0:
@@ -231,9 +233,10 @@ class Descent(Solver):
             return torch.tensor([found.top, found.bottom, found.rough, 1.0], dtype=torch.float64)
         assert isinstance(problem.rows, TensorRows)
         assert self.batch_size is not None
-        n, b = len(problem.rows.X), self.batch_size
-        steepest = steepest_row(problem.rows, frame, problem.intercept)
-        rough = (n * (b - 1) * found.top + (n - b) * steepest) / (b * (n - 1.0))
+        n, b, rough = len(problem.rows.X), self.batch_size, found.top
+        if self.follows_curvature:
+            steepest = steepest_row(problem.rows, frame, problem.intercept)
+            rough = (n * (b - 1) * found.top + (n - b) * steepest) / (b * (n - 1.0))
         return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64)
 
     def _rule(self, problem: Objective) -> Rule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ __all__ = ["View", "batches", "descend", "steepest_row"]
 
 Array = NDArray[np.float64]
 
+COPIED_BYTES = 2**30  # rows that lie column by column are laid out anew, once, up to this size
+_laid_out: WeakKeyDictionary[TensorRows, Tensor] = WeakKeyDictionary()
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -27,7 +31,8 @@ class View:
     kernel : Batches
         What the kernel takes; its X and y are empty when the rows cannot be handed over as they lie.
     apart : tuple of Tensor, optional
-        X and y, when they lie column by column or on a GPU: then the rows of each call are gathered first.
+        X and y, when they are large and lie column by column, or lie on a GPU: then the rows of each call are
+        gathered first, at several times the cost.
     """
 
     kernel: Batches
@@ -36,7 +41,7 @@ class View:
 
 def batches(rows: TensorRows, frame: Frame, strength: Array, size: int) -> View:
     """Look at `rows` in `frame`, in batches of `size`, with the penalty ``1/2 sum strength_j beta_j^2``."""
-    X, y = rows.X.detach(), rows.y.detach()
+    X, y = _row_major(rows), rows.y.detach()
     lies_well = X.device.type == "cpu" and X.is_contiguous()
     weight = np.empty(0)
     if rows.weight is not None:
@@ -55,6 +60,16 @@ def batches(rows: TensorRows, frame: Frame, strength: Array, size: int) -> View:
         gain=frame.gain,
     )
     return View(kernel, None if lies_well else (X, y))
+
+
+def _row_major(rows: TensorRows) -> Tensor:
+    """Return X with its rows together in memory if that costs little; the copy lives as long as `rows`."""
+    X = rows.X.detach()
+    if X.is_contiguous() or X.device.type != "cpu" or X.nbytes > COPIED_BYTES:
+        return X
+    if rows not in _laid_out:
+        _laid_out[rows] = X.contiguous()
+    return _laid_out[rows]
 
 
 def descend(
@@ -78,8 +93,8 @@ def steepest_row(rows: TensorRows, frame: Frame, intercept: bool) -> float:
     steepest = 0.0
     for shard in rows.shards():
         for block in rows.blocks(shard):
-            z = (block.X.double() - centre.to(block.X.device)) * scale.to(block.X.device)
-            lengths = z.square().sum(dim=1) + float(intercept)
+            apart = (block.X.double() - centre.to(block.X.device)).square_()
+            lengths = apart @ scale.square().to(block.X.device) + float(intercept)
             if block.weight is not None:
                 lengths = lengths * block.weight.double() / mean_weight
             steepest = max(steepest, 2.0 * float(lengths.max()))

@@ -81,6 +81,7 @@ class SGD(Descent):
 
     name: ClassVar[str] = "sgd"
     code: ClassVar[int] = update.SGD
+    follows_curvature: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
