@@ -89,7 +89,8 @@ def _prepare_table(
         missing=missing,
         intercept=intercept,
     )
-    return Prepared(design.rows(table), design, weights is not None)
+    rows = design.rows(table).collected()  # small tables are read once; large ones stream
+    return Prepared(rows, design, weights is not None)
 
 
 def resolve_device(device: str | torch.device) -> torch.device | None:
