@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.qr import QR
+    from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
     from torchlinear.training import train
 
 _WHERE = {
@@ -42,6 +43,13 @@ _WHERE = {
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
+    "SGD": "solvers.rules",
+    "Adagrad": "solvers.rules",
+    "RMSprop": "solvers.rules",
+    "Adam": "solvers.rules",
+    "AdamW": "solvers.rules",
+    "Adadelta": "solvers.rules",
+    "NAdam": "solvers.rules",
     "LinearRegression": "estimators.linear_regression",
     "Ridge": "estimators.ridge",
     "Status": "loop",
@@ -59,13 +67,21 @@ _WHERE = {
 __all__ = [
     "L2",
     "QR",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
     "Cholesky",
     "ConvergenceWarning",
     "DataError",
     "Fit",
     "InvalidInput",
+    "LinearRegression",
     "MissingExtra",
     "ModelFileError",
+    "NAdam",
+    "RMSprop",
     "RankWarning",
     "Ridge",
     "RowsNeeded",

@@ -9,5 +9,18 @@ REGISTRY = Registry(
     {
         "cholesky": Entry("solvers.cholesky:Cholesky", "Exact: normal equations, one pass over the rows."),
         "qr": Entry("solvers.qr:QR", "Exact: orthogonal triangularisation, for badly conditioned columns."),
+        "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
+        "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
+        "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),
+        "momentum": Entry("solvers.rules:momentum", "Batch gradient descent with momentum."),
+        "nesterov": Entry("solvers.rules:nesterov", "Batch gradient descent with Nesterov's momentum."),
+        "adagrad": Entry("solvers.rules:Adagrad", "Gradients divided by the root of their squares' sum."),
+        "rmsprop": Entry(
+            "solvers.rules:RMSprop", "Gradients divided by the root of their mean square of late."
+        ),
+        "adam": Entry("solvers.rules:Adam", "Momentum, divided as in rmsprop, both freed of their bias."),
+        "adamw": Entry("solvers.rules:AdamW", "Adam with weight decay outside of the moments."),
+        "adadelta": Entry("solvers.rules:Adadelta", "Steps in the units of the coefficients."),
+        "nadam": Entry("solvers.rules:NAdam", "Adam with Nesterov's momentum."),
     },
 )
