@@ -58,9 +58,10 @@ class Fit:
     ) -> None:
         self.solution, self.design, self._rows = solution, design, rows
         self._like = None if like is None else torch.empty(0, dtype=like.dtype, device=like.device)
-        self.module = module or LinearModel(
-            solution.coef, dtype=like.dtype if like is not None and like.is_floating_point() else torch.float64
-        )
+        if module is None:
+            floats = like is not None and like.is_floating_point()
+            module = LinearModel(solution.coef, dtype=like.dtype if floats and like is not None else torch.float64)
+        self.module = module
 
     @property
     def coef(self) -> Tensor:
