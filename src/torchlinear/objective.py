@@ -42,6 +42,8 @@ EXTENDED_WORK = 2_000_000  # n p^2 up to which double-double sums cost about 3 m
 REFINED_FROM = 10.0
 EXTENDED_FEATURES = 150  # and p, for the triangle of p features costs p^3 in double-double
 
+DIVERGED = np.errstate(over="ignore", invalid="ignore")  # coefficients may have grown beyond all bounds
+
 
 class Objective:
     """The function that a solver minimises.
@@ -155,6 +157,7 @@ class Objective:
         """The best exact solution at hand, from which classical inference takes its inverse."""
         return self._solved["qr"] if "qr" in self._solved else self.least_squares("cholesky")
 
+    @DIVERGED
     def evidence_at(self, coef: Tensor) -> LeastSquares:
         """`evidence` with the residual sum of squares, shape (k,), at `coef` instead of at the optimum."""
         at = np.asarray(coef.detach().cpu().double().numpy())
@@ -176,6 +179,7 @@ class Objective:
         origin = torch.zeros(self.n_features, 1, dtype=torch.float64)
         return np.asarray(self.penalty.curvature(origin)[:, 0].numpy() * (weight / 2.0))
 
+    @DIVERGED
     def value(self, coef: Tensor) -> float:
         """F at `coef`, shape (p + 1, k)."""
         beta, residual, offset = self._residual(coef)
@@ -184,6 +188,7 @@ class Objective:
         loss = float(squares / triangle.weight + np.square(offset).sum())
         return loss if self.penalty is None else loss + float(self.penalty.value(torch.from_numpy(beta)))
 
+    @DIVERGED
     def certificate(self, coef: Tensor) -> float:
         """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the origin.
 
@@ -196,7 +201,9 @@ class Objective:
         slope = Rxx.T @ residual + self.ridge(triangle.weight)[:, None] * beta
         norms = np.sqrt(np.square(Rxx).sum(axis=0))
         target = np.sqrt(np.square(triangle.R.high[:, p:]).sum(axis=0))
-        floor = np.finfo(np.float64).eps * np.sqrt(triangle.weight) * (np.abs(triangle.mean.high[p:]) + 1e-300)
+        floor = (
+            np.finfo(np.float64).eps * np.sqrt(triangle.weight) * (np.abs(triangle.mean.high[p:]) + 1e-300)
+        )
         scale = np.maximum(target, floor)
         relative = np.abs(slope) / (np.where(norms > 0, norms, 1.0)[:, None] * scale)
         missed = np.abs(offset) * np.sqrt(triangle.weight) / scale if self.intercept else np.zeros(1)
