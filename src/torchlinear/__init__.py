@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+    from torchlinear.sources import read
     from torchlinear.training import train
 
 _WHERE = {
     "fit": "api",
     "Fit": "fitted",
     "load": "api",
+    "read": "sources",
     "train": "training",
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
@@ -90,6 +92,7 @@ __all__ = [
     "TorchlinearWarning",
     "fit",
     "load",
+    "read",
     "train",
 ]
 

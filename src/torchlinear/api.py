@@ -61,7 +61,7 @@ def fit(
         y, shape (n,) or (n, k); or the name of the target column (names, for several).
     formula : str, optional
         Wilkinson formula such as ``"price ~ area + C(city)"`` instead of `target`, for frames and files.
-        A formula is code: use only your own.
+        Formulas are data: only the listed functions and operators are known, and nothing else is run.
     columns : sequence of str, optional
         Feature columns of a frame or file; all but the target by default.
     loss : str or Loss

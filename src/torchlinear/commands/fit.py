@@ -54,9 +54,9 @@ def fit(
     shrinkage = _penalty(penalty, alpha)
 
     import torchlinear as tl
-    from torchlinear.sources import as_table
+    from torchlinear.sources import read
 
-    table = as_table(data)
+    table = read(data)
     if target is None and formula is None:
         target = _ask(table, may_ask=not common.json)
     with screen.busy(say("fit.busy", source=table.source)):

@@ -42,9 +42,9 @@ def _model(file: str, *, as_json: bool) -> None:
 
 def _data(file: str, *, as_json: bool) -> None:
     from torchlinear.commands import columns
-    from torchlinear.sources import as_table
+    from torchlinear.sources import read
 
-    table = as_table(file)
+    table = read(file)
     with screen.busy(say("inspect.busy", source=table.source)):
         profile = table.profile()
     if as_json:

@@ -11,7 +11,7 @@ from torchlinear.registry import Entry, Registry
 if TYPE_CHECKING:
     from torchlinear.sources.base import Table
 
-__all__ = ["REGISTRY", "as_table", "read"]
+__all__ = ["REGISTRY", "read"]
 
 REGISTRY = Registry(
     "source",
@@ -68,8 +68,3 @@ def read(data: Any, **options: Any) -> Table:
             raise
         raise InvalidInput(f"{error}: a {type(data).__name__} has no such option of reading.") from None
     return table
-
-
-def as_table(data: Any) -> Table:
-    """Open a table without options; see `read`."""
-    return read(data)
