@@ -1,0 +1,306 @@
+"""The numbers of README.md and README.zh-CN.md, from the newest results in benchmarks/results.
+
+In both files a number stands between ``<!-- key -->`` and ``<!-- / -->``. Keys are ``speed``, ``machine``,
+``losses`` and ``digits`` for tables and lists; ``WORK.ours``, ``WORK.theirs`` and ``WORK.ratio`` for one work of
+`WORKS`; and ``SET.SIDE`` for the digits of the worst coefficient.
+
+    python benchmarks/table.py            prints what belongs between the marks
+    python benchmarks/table.py --write    writes it into both files
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+MARK = re.compile(r"(<!-- ([\w.()= ]+) -->)(.*?)(<!-- / -->)", re.DOTALL)
+
+Language = Literal["en", "zh"]
+READMES: dict[Language, Path] = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One row of the table of speed.
+
+    Attributes
+    ----------
+    file, title : str
+        Where its results are, and the work as the benchmark calls it.
+    names : dict
+        The work as each README calls it.
+    rival : bool
+        Whether the other side does the same work, so that being slower is a loss.
+    """
+
+    file: str
+    title: str
+    names: Mapping[Language, str]
+    rival: bool = True
+
+
+WORKS = {
+    "tutorial": Work(
+        "tutorial_epochs",
+        "tutorial, 30,000 epochs",
+        {"en": "the first program: 30,000 epochs on 50 rows", "zh": "第一个程序：50 行数据，30,000 轮"},
+    ),
+    "log": Work(
+        "tutorial_epochs",
+        "tutorial, 30,000 epochs, log_every=20 to a file",
+        {"en": "the same with 1,500 lines of log", "zh": "同上，并打印 1,500 行日志"},
+    ),
+    "adam": Work(
+        "adam_epochs",
+        "Adam, full batch, 1,000 epochs of 1,000,000 x 20",
+        {
+            "en": "Adam on all rows, 1,000 epochs, 1,000,000 × 20",
+            "zh": "全批量 Adam，1,000 轮，1,000,000 × 20",
+        },
+    ),
+    "batches": Work(
+        "adam_epochs",
+        "Adam, batches of 32, one epoch of 1,000,000 x 20",
+        {
+            "en": "Adam in batches of 32, one epoch, 1,000,000 × 20",
+            "zh": "小批量（32）Adam，一轮，1,000,000 × 20",
+        },
+    ),
+    "sgd": Work(
+        "sgd_epoch",
+        "SGD, one row a step, one epoch of 1,000,000 x 20",
+        {
+            "en": "SGD, one row a step, one epoch, 1,000,000 × 20",
+            "zh": "每步一行的 SGD，一轮，1,000,000 × 20",
+        },
+    ),
+    "exact": Work(
+        "exact_in_memory",
+        "exact fit, 1,000,000 x 20",
+        {"en": "exact fit in memory, 1,000,000 × 20", "zh": "内存中的精确拟合，1,000,000 × 20"},
+    ),
+    "wide": Work(
+        "exact_in_memory",
+        "exact fit, 200,000 x 100",
+        {"en": "exact fit in memory, 200,000 × 100", "zh": "内存中的精确拟合，200,000 × 100"},
+    ),
+    "parquet": Work(
+        "exact_parquet",
+        "exact fit from Parquet, 10,000,000 x 20",
+        {"en": "exact fit from Parquet, 10,000,000 × 20", "zh": "直接从 Parquet 精确拟合，10,000,000 × 20"},
+        rival=False,
+    ),
+    "warm": Work(
+        "small_fit",
+        "warm LinearRegression().fit, 10,000 x 10",
+        {"en": "small fit, warm, 10,000 × 10", "zh": "预热后的小规模拟合，10,000 × 10"},
+    ),
+    "tiny": Work(
+        "small_fit",
+        "warm LinearRegression().fit, 100 x 3",
+        {"en": "tiny fit, warm, 100 × 3", "zh": "预热后的极小规模拟合，100 × 3"},
+    ),
+    "cold": Work(
+        "cold_start",
+        "cold LinearRegression().fit, 10,000 x 10",
+        {
+            "en": "fresh process: import and fit, 10,000 × 10",
+            "zh": "全新进程：从导入到拟合，10,000 × 10",
+        },
+    ),
+}
+
+OTHERS = {  # as the benchmarks call them, as Chinese readers do
+    "DuckDB reads, does nothing": "DuckDB，只读不算",
+    "eager PyTorch": "PyTorch 自己的循环",
+}
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "speed": "| work | torchlinear | fastest other | times as fast | measured by |",
+        "machine": "Medians of both sides taking turns in one run, {date}, on {machine}.",
+        "loss": "- {work}: {ours}; {peer} {theirs}.",
+        "missing": "not measured yet",
+        "digits": "| set | {sides} |",
+    },
+    "zh": {
+        "speed": "| 任务 | torchlinear | 最快的对手 | 快多少倍 | 测量脚本 |",
+        "machine": "{date} 测于 {machine}；双方在同一次运行中轮流执行，取中位数。",
+        "loss": "- {work}：{ours}；{peer} {theirs}。",
+        "missing": "尚未测量",
+        "digits": "| 数据集 | {sides} |",
+    },
+}
+DIGITS = {  # sides of results/digits.csv: heading, and whether it gives standard errors
+    "torchlinear": ("torchlinear", True),
+    "numpy.linalg.lstsq": ("NumPy lstsq", False),
+    "statsmodels OLS": ("statsmodels OLS", True),
+    "scikit-learn LinearRegression": ("scikit-learn", False),
+    "scikit-learn LinearRegression(tol=0)": ("scikit-learn `tol=0`", False),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The newest run of one work: seconds of ours and of the fastest other side."""
+
+    ours: float
+    peer: str
+    theirs: float
+    date: str
+    machine: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is."""
+        return self.theirs / self.ours
+
+
+def newest(work: Work, results: Path = RESULTS) -> Result | None:
+    """The last run of a work in its file, None when there is none. A run's rows follow each other, ours first."""
+    rows = [row for row in _rows(results / f"{work.file}.csv") if row["work"] == work.title]
+    starts = [i for i, row in enumerate(rows) if row["side"].startswith("torchlinear")]
+    if not starts:
+        return None
+    ours, *others = rows[starts[-1] :]
+    fastest = min(others, key=lambda row: float(row["median_seconds"]))
+    seconds = (float(ours["median_seconds"]), float(fastest["median_seconds"]))
+    return Result(seconds[0], fastest["side"], seconds[1], ours["date"], ours["machine"])
+
+
+def filled(text: str, language: Language, results: Path = RESULTS) -> str:
+    """A README with the numbers of `results` between its marks; KeyError for a key that is not known."""
+
+    def number(match: re.Match[str]) -> str:
+        return match[1] + value(match[2], language, results) + match[4]
+
+    return MARK.sub(number, text)
+
+
+def value(key: str, language: Language, results: Path = RESULTS) -> str:
+    """What stands between the marks of a key."""
+    if key in BLOCKS:
+        return "\n" + "".join(f"{line}\n" for line in BLOCKS[key](language, results))
+    name, _, what = key.partition(".")
+    if name not in WORKS:
+        return _digits(results)[name, what]["coef"]
+    found = newest(WORKS[name], results)
+    if found is None:
+        return WORDS[language]["missing"]
+    return {"ours": duration(found.ours), "theirs": duration(found.theirs), "ratio": times(found.ratio)}[what]
+
+
+def speed(language: Language, results: Path) -> list[str]:
+    """The table of speed."""
+    lines = [WORDS[language]["speed"], "|---|--:|--:|--:|---|"]
+    for work in WORKS.values():
+        found = newest(work, results)
+        if found is not None:
+            other = f"{duration(found.theirs)}, {_called(found.peer, language)}"
+            script = _script(work)
+            cells = [work.names[language], duration(found.ours), other, f"{times(found.ratio)}×", script]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def machine(language: Language, results: Path) -> list[str]:
+    """Where and when the results were measured."""
+    found = [result for work in WORKS.values() if (result := newest(work, results))]
+    if not found:
+        return [WORDS[language]["missing"]]
+    dates = sorted({result.date for result in found})
+    machines = "; ".join(dict.fromkeys(result.machine for result in found))
+    return [WORDS[language]["machine"].format(date=" – ".join({dates[0]: 0, dates[-1]: 0}), machine=machines)]
+
+
+def losses(language: Language, results: Path) -> list[str]:
+    """A line for each work that somebody else does faster."""
+    return [
+        WORDS[language]["loss"].format(
+            work=work.names[language],
+            ours=duration(found.ours),
+            peer=_called(found.peer, language),
+            theirs=duration(found.theirs),
+        )
+        for work in WORKS.values()
+        if work.rival and (found := newest(work, results)) and found.ratio < 1
+    ]
+
+
+def digits(language: Language, results: Path) -> list[str]:
+    """The table of correct digits: worst coefficient, and worst standard error where there is one."""
+    table = _digits(results)
+    heads = " | ".join(head for head, _ in DIGITS.values())
+    lines = [WORDS[language]["digits"].format(sides=heads), "|---|" + "--:|" * len(DIGITS)]
+    for name in dict.fromkeys(name for name, _ in table):
+        cells = []
+        for side, (_, errors) in DIGITS.items():
+            row = table[name, side]
+            cells.append(f"{row['coef']} / {row['se']}" if errors else row["coef"])
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+BLOCKS = {"speed": speed, "machine": machine, "losses": losses, "digits": digits}
+
+
+def duration(seconds: float) -> str:
+    """Seconds with three digits, in the unit that suits: 2.35 ms."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * scale >= 1:
+            break
+    return f"{_three(seconds * scale)} {unit}"
+
+
+def times(ratio: float) -> str:
+    """A ratio with two digits: 4.3, 430, 3,900."""
+    size = 10 ** max(0, len(str(int(ratio))) - 2)
+    return f"{ratio:.1f}" if ratio < 10 else f"{round(ratio / size) * size:,}"
+
+
+def _three(number: float) -> str:
+    return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"
+
+
+def _called(side: str, language: Language) -> str:
+    return OTHERS.get(side, side) if language == "zh" else side
+
+
+def _script(work: Work) -> str:
+    """A link to the benchmark; exact_in_memory.py writes small_fit.csv too."""
+    name = "exact_in_memory" if work.file == "small_fit" else work.file
+    return f"[{name}.py](benchmarks/{name}.py)"
+
+
+def _digits(results: Path) -> dict[tuple[str, str], dict[str, str]]:
+    return {(row["set"], row["side"]): row for row in _rows(results / "digits.csv")}
+
+
+def _rows(path: Path) -> Sequence[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The numbers of both READMEs, from benchmarks/results.")
+    parser.add_argument("--write", action="store_true", help="write them into both files")
+    write = parser.parse_args().write
+    for language, path in READMES.items():
+        text = path.read_text(encoding="utf-8")
+        if write:
+            path.write_text(filled(text, language), encoding="utf-8")
+        else:
+            for _, key, _, _ in MARK.findall(text):
+                print(f"{key}: {value(key, language)}")
+
+
+if __name__ == "__main__":
+    main()
