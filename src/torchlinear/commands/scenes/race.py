@@ -183,7 +183,7 @@ def draw(figure: Any, finishes: list[Finish]) -> None:
     ends = torch.tensor([[0.0], [1.0]])
     for shade, epochs in enumerate(STAGES, start=1):
         stage = train(LANES[0], line(), x, y, nn.MSELoss(), epochs)
-        label = f"{equation(stage)}  after {epochs:,} epochs"
+        label = f"epoch {epochs:,}: {equation(stage)}"
         with torch.no_grad():
             fit.plot(ends, stage.module(ends), color=COLOURS[0], alpha=shade / len(STAGES), label=label)
     for finish, colour in zip(finishes, COLOURS):
@@ -196,7 +196,7 @@ def draw(figure: Any, finishes: list[Finish]) -> None:
     loss.set(xlabel="epoch", ylabel="loss", xscale="log", yscale="log")
     for axes in (fit, loss):
         quiet(axes)
-    fit.legend(frameon=False, fontsize=9, loc="lower right")
+    fit.legend(frameon=False, fontsize=9, loc="upper left")
     loss.legend(frameon=False, fontsize=9, loc="lower left")
 
 
