@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -27,6 +28,14 @@ def root() -> Path:
 def truth() -> Path:
     """The folder with values that come from outside: NIST, R, other libraries."""
     return ROOT / "tests" / "truth"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are new in every run; the seed shows where a test fails."""
+    seed = int(np.random.SeedSequence().generate_state(1)[0])
+    print(f"seed {seed}")
+    return np.random.default_rng(seed)
 
 
 @pytest.fixture(autouse=True)

@@ -79,7 +79,8 @@ class Block:
 
     def moments(self, shift: Array, extended: bool = False) -> Moments:
         """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
-        sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite shows in the sums
+            sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
         return Moments.about(
             shift,
             words.of(sums.weight, sums.weight_low),
@@ -93,8 +94,15 @@ class Block:
 
     def triangle(self, shift: Array, extended: bool = False) -> Triangle:
         """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""
-        weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
-        return Triangle(self.X.shape[1], self.rows, weight, mean, R, extended, self.log_weight)
+        with np.errstate(invalid="ignore", over="ignore"):
+            weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
+        if extended and self.weight is not None:
+            total = words.total(words.of(self.weight.cpu().numpy()))
+        else:
+            total = words.of(weight)
+        return Triangle(
+            self.X.shape[1], self.rows, float(total.high), mean, R, extended, self.log_weight, float(total.low)
+        )
 
     def residuals(self, centre: Array, beta: Array) -> Residuals:
         """Residuals of ``y - c_y = (x - c_x)' beta`` and their pull on each column, in double-double."""

@@ -45,6 +45,8 @@ class Moments:
         Whether the low words carry information (sums in double-double).
     log_weight : float
         Sum of the logarithms of the weights above zero, which a log-likelihood needs.
+    weight_low : float
+        Low word of the sum of the weights.
     """
 
     n_features: int
@@ -54,6 +56,7 @@ class Moments:
     cross: Words
     low_words: bool = False
     log_weight: float = 0.0
+    weight_low: float = 0.0
 
     @classmethod
     def about(
@@ -74,28 +77,29 @@ class Moments:
             delta = words.divide(total, weight)
             mean = words.add(mean, delta)
             cross = words.subtract(cross, words.multiply(words.column(total), words.row(delta)))
-        return cls(n_features, rows, float(weight.high), mean, cross, low_words, log_weight)
+        return cls(
+            n_features, rows, float(weight.high), mean, cross, low_words, log_weight, float(weight.low)
+        )
 
     def __add__(self, other: Moments) -> Moments:
         if not other.weight or not self.finite:
             return self
         if not self.weight or not other.finite:
             return other
-        weight = self.weight + other.weight
+        here, there = words.of(self.weight, self.weight_low), words.of(other.weight, other.weight_low)
+        weight = words.add(here, there)
         delta = words.subtract(other.mean, self.mean)
-        share = words.divide(words.of(other.weight), words.of(weight))
-        step = words.multiply(delta, share)
-        outer = words.multiply(
-            words.column(words.multiply(step, words.of(self.weight))), words.row(delta)
-        )
+        step = words.multiply(delta, words.divide(there, weight))
+        outer = words.multiply(words.column(words.multiply(step, here)), words.row(delta))
         return Moments(
             self.n_features,
             self.rows + other.rows,
-            weight,
+            float(weight.high),
             words.add(self.mean, step),
             words.add(words.add(self.cross, other.cross), outer),
             self.low_words and other.low_words,
             self.log_weight + other.log_weight,
+            float(weight.low),
         )
 
     @property
@@ -114,7 +118,7 @@ class Triangle:
 
     Attributes
     ----------
-    n_features, rows, weight, mean, low_words, log_weight
+    n_features, rows, weight, mean, low_words, log_weight, weight_low
         As in `Moments`.
     R : Words, shape (q, q)
         Upper triangle.
@@ -127,6 +131,7 @@ class Triangle:
     R: Words
     low_words: bool = False
     log_weight: float = 0.0
+    weight_low: float = 0.0
 
     @classmethod
     def of(cls, moments: Moments) -> Triangle:
@@ -140,6 +145,7 @@ class Triangle:
             R,
             moments.low_words,
             moments.log_weight,
+            moments.weight_low,
         )
 
     @property
@@ -152,24 +158,26 @@ class Triangle:
             return self
         if not self.weight or not other.finite:
             return other
-        weight = self.weight + other.weight
+        here, there = words.of(self.weight, self.weight_low), words.of(other.weight, other.weight_low)
+        weight = words.add(here, there)
         delta = words.subtract(other.mean, self.mean)
-        share = words.divide(words.of(other.weight), words.of(weight))
-        root = words.square_root(words.multiply(share, words.of(self.weight)))
+        share = words.divide(there, weight)
+        root = words.square_root(words.multiply(share, here))
         between = words.row(words.multiply(delta, root))
         return Triangle(
             self.n_features,
             self.rows + other.rows,
-            weight,
+            float(weight.high),
             words.add(self.mean, words.multiply(delta, share)),
             self._qr(words.stack(self.R, other.R, between)),
             self.low_words and other.low_words,
             self.log_weight + other.log_weight,
+            float(weight.low),
         )
 
     def uncentred(self) -> Triangle:
         """The triangle of the rows about zero instead of their means: for fits without intercept."""
-        root = words.square_root(words.of(self.weight))
+        root = words.square_root(words.of(self.weight, self.weight_low))
         row = words.row(words.multiply(self.mean, root))
         zero = words.of(np.zeros_like(self.mean.high))
         return replace(self, mean=zero, R=self._qr(words.stack(self.R, row)))
@@ -177,9 +185,10 @@ class Triangle:
     def with_ridge(self, strength: Array) -> Triangle:
         """The triangle with ``diag(strength)``, shape (p,), added to the cross products of the features."""
         p, q = self.n_features, self.R.high.shape[0]
-        rows = np.zeros((p, q))
-        rows[np.arange(p), np.arange(p)] = np.sqrt(strength)
-        return replace(self, R=self._qr(words.stack(self.R, words.of(rows))))
+        root, rows = words.square_root(words.of(strength)), words.of(np.zeros((p, q)))
+        np.fill_diagonal(rows.high, root.high)
+        np.fill_diagonal(rows.low, root.low)
+        return replace(self, R=self._qr(words.stack(self.R, rows)))
 
     def _qr(self, stacked: Words) -> Words:
         return triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
