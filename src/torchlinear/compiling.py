@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from torchlinear import checks
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
+from torchlinear.first_loss import first_loss, name_of
 from torchlinear.losses.squared import Squared
 from torchlinear.modules import Batching, ModuleProblem
 from torchlinear.objective import Objective
@@ -96,7 +96,7 @@ def _obstacles(
 ) -> Iterator[str]:
     criterion, x, weight, bias = problem.criterion, problem.x, affine.weight, affine.bias
     if type(criterion) is not nn.MSELoss and criterion is not F.mse_loss:
-        yield f"{checks.name_of(criterion)} is not compiled yet"
+        yield f"{name_of(criterion)} is not compiled yet"
     if isinstance(criterion, nn.Module) and hooked(criterion) is not None:
         yield "the criterion has hooks"
     if getattr(criterion, "reduction", "mean") == "sum" and problem.batching.n_rows % problem.batching.size:
@@ -141,7 +141,7 @@ def _agrees(problem: ModuleProblem, affine: Affine, count: int) -> bool:
     trained = [p for p in (affine.weight, affine.bias) if p is not None and p.requires_grad]
     try:
         with untouched(problem.model) as forward:
-            out, loss = checks.first_loss(problem.model, problem.criterion, x, y, problem.y)
+            out, loss = first_loss(problem.model, problem.criterion, x, y, problem.y)
             found = torch.autograd.grad(loss, trained)
     except InvalidInput:
         return False  # torch's own loop says whether that is an error, and of what

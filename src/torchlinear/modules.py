@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchlinear import checks
+from torchlinear.first_loss import first_loss
 
 __all__ = ["Batching", "Criterion", "ModuleProblem"]
 
@@ -86,7 +86,7 @@ class ModuleProblem:
             x, y = x[rows], y[rows]
         if self._compared:
             return self.criterion(self.model(x), y)
-        loss = checks.first_loss(self.model, self.criterion, x, y, self.y).loss
+        loss = first_loss(self.model, self.criterion, x, y, self.y).loss
         self._compared = True
         return loss
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.block import Rows
+from torchlinear.block import TensorRows
 from torchlinear.errors import InvalidInput
 from torchlinear.fitted import Fit
 from torchlinear.solution import Solution
@@ -34,16 +34,14 @@ class TrainedFit(Fit):
         How the training went; NaN coefficients when the module is not known to be one affine map.
     module : nn.Module
         The model.
-    rows : Rows or None
+    rows : TensorRows
         Features and targets, for `plot`.
     obstacle : str or None
         Why the module is not known to be one affine map; None when it is.
     """
 
-    def __init__(
-        self, solution: Solution, module: nn.Module, rows: Rows | None, obstacle: str | None
-    ) -> None:
-        super().__init__(solution, rows=rows, module=module)
+    def __init__(self, solution: Solution, module: nn.Module, rows: TensorRows, obstacle: str | None) -> None:
+        super().__init__(solution, rows=rows, module=module, like=rows.X)
         self._obstacle = obstacle
 
     @property

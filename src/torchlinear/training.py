@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from torchlinear import checks
 from torchlinear.block import TensorRows, default_names
-from torchlinear.checks import name_of
 from torchlinear.compiling import Way, fastest, obstacle, squared_rows
 from torchlinear.errors import ConvergenceWarning
+from torchlinear.first_loss import name_of
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
 from torchlinear.loop import History, Limits, Outcome, Status, run
@@ -117,6 +117,7 @@ def train(
     checks.check_criterion(criterion)
     checks.check_optimizer(optimizer, model)
     checks.check_scheduler(scheduler, optimizer)
+    checks.check_generator(generator)
     place = None if device is None else resolve_device(device)
     if place is not None:
         model, x, y = model.to(place), x.to(place), y.to(place)

@@ -120,7 +120,9 @@ def _line() -> type[Line]:
 def rows() -> Callable[..., tuple[Tensor, Tensor]]:
     """Rows (n, p) and targets (n, k) around an affine map, from fresh random numbers."""
 
-    def make(n: int = 40, p: int = 3, k: int = 1, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    def make(
+        n: int = 40, p: int = 3, k: int = 1, dtype: torch.dtype = torch.float64
+    ) -> tuple[Tensor, Tensor]:
         x = torch.randn(n, p, dtype=torch.float64) + 0.5
         y = x @ torch.randn(p, k, dtype=torch.float64) + torch.randn(k, dtype=torch.float64)
         return x.to(dtype), (y + 0.3 * torch.randn(n, k, dtype=torch.float64)).to(dtype)

@@ -1,4 +1,4 @@
-"""The compiled path against PyTorch's own loop: parameters, gradients, state, losses, and what comes after."""
+"""The compiled path against PyTorch's own loop: parameters, gradients, state, losses, what comes after."""
 
 import copy
 
@@ -90,7 +90,9 @@ def test_every_optimizer_with_every_batch_size(tools, rows, Line, kind, batching
     check(model, OPTIMIZERS[kind](model.parameters()), x, y, tools, **BATCHES[batching])
 
 
-@pytest.mark.parametrize("kind", ["sgd momentum", "adam amsgrad", "nadam", "rmsprop momentum centered", "adagrad"])
+@pytest.mark.parametrize(
+    "kind", ["sgd momentum", "adam amsgrad", "nadam", "rmsprop momentum centered", "adagrad"]
+)
 @pytest.mark.parametrize("batching", ["all rows", "batches"])
 def test_state_that_is_there_is_the_start(tools, rows, Line, kind, batching):
     x, y = rows()
@@ -150,7 +152,7 @@ class Reversed(nn.Module):
 MODELS = {
     "linear itself": (lambda: nn.Linear(3, 2, dtype=torch.float64), (40, 3), (40, 2)),
     "no bias": (lambda: nn.Linear(3, 1, bias=False, dtype=torch.float64), (40, 3), (40, 1)),
-    "sequential": (lambda: nn.Sequential(nn.Identity(), nn.Linear(3, 1, dtype=torch.float64)), (40, 3), (40, 1)),
+    "sequential": (lambda: nn.Sequential(nn.Identity(), nn.Linear(3, 1).double()), (40, 3), (40, 1)),
     "flatten before": (
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(6, 2, dtype=torch.float64)), (40, 2, 3), (40, 2),
     ),
@@ -172,7 +174,11 @@ def test_every_way_to_write_an_affine_map(tools, name, kind, batching):
     make, takes, gives = MODELS[name]
     x, y = torch.randn(takes, dtype=torch.float64), torch.randn(gives, dtype=torch.float64)
     model = make()
-    optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.5) if kind[0] == "s" else optim.Adam(model.parameters())
+    optimizer = (
+        optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+        if kind[0] == "s"
+        else optim.Adam(model.parameters())
+    )
     check(model, optimizer, x, y, tools, tolerance=1e-10, **batching)
 
 
@@ -213,7 +219,10 @@ def test_a_frozen_parameter_stays_and_has_no_gradient(tools, rows, Line, frozen,
 def test_each_group_has_its_own_numbers(tools, rows, Line, batching):
     x, y = rows(k=2)
     model = Line(3, 2, torch.float64)
-    groups = [{"params": [model.linear.bias], "lr": 0.2, "weight_decay": 0.5}, {"params": [model.linear.weight]}]
+    groups = [
+        {"params": [model.linear.bias], "lr": 0.2, "weight_decay": 0.5},
+        {"params": [model.linear.weight]},
+    ]
     check(model, optim.Adam(groups, lr=0.01, betas=(0.8, 0.95)), x, y, tools, **batching)
 
 
@@ -272,7 +281,15 @@ def test_schedules_of_the_learning_rate(tools, rows, Line, schedule, kind, batch
     )
     assert fit.solver.startswith("compiled"), fit.solver
     losses = plain_loop(
-        twin, x, y, nn.MSELoss(), twin_optimizer, 12, scheduler=twin_scheduler, generator=generators[1], **batching
+        twin,
+        x,
+        y,
+        nn.MSELoss(),
+        twin_optimizer,
+        12,
+        scheduler=twin_scheduler,
+        generator=generators[1],
+        **batching,
     )
     assert fit.history.loss.tolist() == pytest.approx(losses, rel=1e-10)
     ours, theirs = everything(model, optimizer, scheduler), everything(twin, twin_optimizer, twin_scheduler)

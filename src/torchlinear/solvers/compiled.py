@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, optim
 
+from torchlinear import interruption
 from torchlinear.block import TensorRows
 from torchlinear.kernels.descent import Quadratic, Walk, full_batch
 from torchlinear.solvers.base import Budget, Solver, State
@@ -211,10 +212,10 @@ def _memory(walk: Walk, total: float, order: Tensor | None) -> dict[str, Tensor]
 
 
 def _calls(units: int, seconds: float, unit_seconds: float) -> Iterator[int]:
-    """How many units of work each call of a kernel should do, until units or seconds are used up."""
+    """How many units of work each call of a kernel should do, until units or seconds are used up, or Ctrl-C."""
     end, each = time.perf_counter() + seconds, max(1, int(CALL_SECONDS / unit_seconds))
     while units > 0:
         yield min(each, units)
         units -= each
-        if time.perf_counter() >= end:
+        if time.perf_counter() >= end or interruption.requested():
             return
