@@ -93,6 +93,11 @@ class TrainedFit(Fit):
     def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """As `Fit.plot`."""
         self._needs_coefficients("plot")
+        if data is None and self._rows is not None and self._rows.n_outputs != self.solution.coef.shape[1]:
+            raise InvalidInput(
+                f"plot draws numbers against numbers, and here y names one of {self.solution.coef.shape[1]} "
+                "classes; fit.plot_loss draws how the training went."
+            )
         return super().plot(ax, data=data, y=y, target=target)
 
     def save(self, path: str | PathLike[str]) -> None:

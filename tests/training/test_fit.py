@@ -180,6 +180,8 @@ def test_classes(rows):
     assert fit.coef.shape == (2, 3)
     assert (fit.predict(x).argmax(dim=1) == labels).float().mean() > 0.8
     assert len(fit.equation.splitlines()) == 3
+    with pytest.raises(tl.InvalidInput, match="y names one of 3 classes; fit.plot_loss"):
+        fit.plot()
 
 
 def test_a_trained_model_goes_on_training(rows):

@@ -116,7 +116,8 @@ class Compiled(Solver):
         after = go_on(problem, state, budget)
         walk = _walk(after)
         write_back(self.optimizer, self.translation, walk)
-        return replace(after, coef=problem.frame.coef(walk.theta))
+        trace = after.trace.float().double() if self.translation.rule.single else after.trace
+        return replace(after, coef=problem.frame.coef(walk.theta), trace=trace)
 
     def _epochs(self, problem: SquaredRows, state: State, budget: Budget) -> State:
         walk, losses = _walk(state), [np.empty(0)]
