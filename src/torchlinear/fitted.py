@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -129,46 +130,59 @@ class Fit:
             When the columns are not those of the fit.
         """
         if interval is not None:
-            from torchlinear.inference.intervals import prediction
-
-            return prediction(self.solution, self._features(new).double().cpu().numpy(), interval)
-        if is_tabular(new) and self.design is not None:
-            means = torch.cat(list(self.predict_blocks(new))).numpy()
-            return means[:, 0] if means.shape[1] == 1 else means
-        X = self._features(new)
-        eta = Block(X, X[:, :0]).predict(self.solution.coef).to(X.dtype)
+            return self._intervals(new, interval)
+        eta = torch.cat(list(self.predict_blocks(new)))
         eta = eta[:, 0] if eta.shape[1] == 1 else eta
+        if self.design is not None:
+            return eta.numpy()
+        eta = eta.to(as_features(new).dtype)
         return eta if isinstance(new, Tensor) else eta.numpy()
 
     def predict_blocks(self, new: Any) -> Iterator[Tensor]:
-        """Predictions for the rows of a frame or file, block by block, each (n, k): any size, in order."""
+        """Predictions block by block, each of shape (n, k), float64: any size, in the order of the rows."""
+        for block in self._blocks(new):
+            yield block.predict(self.solution.coef)
+
+    def _intervals(self, new: Any, level: float) -> Prediction:
+        from torchlinear.inference.intervals import Prediction, prediction
+
+        parts = [
+            prediction(
+                self.solution,
+                block.X.double().cpu().numpy(),
+                level,
+                mean=block.predict(self.solution.coef).cpu().numpy(),
+            )
+            for block in self._blocks(new)
+        ]
+        return Prediction(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "low", "high"))
+        )
+
+    def _blocks(self, new: Any) -> Iterator[Block]:
+        """Features of new rows, without targets."""
         if self.design is None:
-            raise InvalidInput("this model was fitted on arrays without column names; predict takes an array.")
+            X = self._array(new)
+            yield Block(X, X[:, :0])
+            return
+        if not is_tabular(new):
+            raise InvalidInput(
+                f"predict takes a frame or a file with the columns {', '.join(self.design.columns)}, "
+                f"got a {type(new).__name__}."
+            )
         from torchlinear.sources import read
 
         rows = self.design.rows(read(new), target=False)
         for shard in rows.shards():
-            for block in rows.blocks(shard):
-                yield block.predict(self.solution.coef)
+            yield from rows.blocks(shard)
 
-    def _features(self, new: Any) -> Tensor:
-        """Features of new rows, shape (n, p)."""
-        if self.design is not None:
-            if not is_tabular(new):
-                raise InvalidInput(
-                    f"predict takes a frame or a file with the columns {', '.join(self.design.columns)}, "
-                    f"got a {type(new).__name__}."
-                )
-            from torchlinear.sources import read
-
-            rows = self.design.rows(read(new), target=False)
-            parts = [block.X.clone() for shard in rows.shards() for block in rows.blocks(shard)]
-            return torch.cat(parts)
+    def _array(self, new: Any) -> Tensor:
+        """Features of a model of arrays, shape (n, p)."""
         X = as_features(new, "new")
         if X.shape[1] != len(self.names):
             raise InvalidInput(
-                f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on {len(self.names)}: "
-                f"{', '.join(self.names)}."
+                f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on "
+                f"{len(self.names)}: {', '.join(self.names)}."
             )
         return X
 
@@ -243,7 +257,7 @@ class Fit:
             from torchlinear.sources import read
 
             return self.design.rows(read(data))
-        X = self._features(data)
+        X = self._array(data)
         return TensorRows(X, as_targets(y, X.shape[0]), names=self.names)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -53,7 +53,13 @@ def leverage(solution: Solution, known: LeastSquares, X: Array) -> Array:
     return np.asarray(spread + 1.0 / known.weight if solution.intercept else spread)
 
 
-def prediction(solution: Solution, X: Array, level: float = 0.95, kind: str = "prediction") -> Prediction:
+def prediction(
+    solution: Solution,
+    X: Array,
+    level: float = 0.95,
+    kind: str = "prediction",
+    mean: Array | None = None,
+) -> Prediction:
     """Predictions at new rows, with an interval each.
 
     Parameters
@@ -66,6 +72,8 @@ def prediction(solution: Solution, X: Array, level: float = 0.95, kind: str = "p
         Share of intervals that cover what they are for.
     kind : {"prediction", "confidence"}
         For a new observation of weight 1, or for the mean of the observations at such a row.
+    mean : ndarray, shape (n, k), optional
+        Predictions at X, where they are known to more digits than X says (columns of two words).
 
     Returns
     -------
@@ -91,7 +99,7 @@ def prediction(solution: Solution, X: Array, level: float = 0.95, kind: str = "p
     if kind not in ("prediction", "confidence"):
         raise InvalidInput(f"kind={kind!r} is not known. Known: prediction, confidence.")
     coef = solution.coef.numpy()
-    mean = X @ coef[:-1] + coef[-1]
+    mean = X @ coef[:-1] + coef[-1] if mean is None else mean
     variance = leverage(solution, known, X) + (1.0 if kind == "prediction" else 0.0)
     reach = (
         critical(level, residual_df(solution, known)) * np.sqrt(variance)[:, None] * sigma(solution, known)
