@@ -90,7 +90,7 @@ def read(path: str | PathLike[str]) -> tuple[Solution, Design | None, Tensor | N
                     f"{str(path)!r} is a safetensors file, but not a torchlinear model; "
                     "fit.save() writes one."
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
         document = json.loads(metadata["model"])
         if document["schema"] > SCHEMA:
             raise ModelFileError(
