@@ -1,4 +1,4 @@
-"""Correct digits on the eleven linear regressions that NIST certifies: worst coefficient, worst standard error.
+"""Correct digits on the eleven linear regressions that NIST certifies: worst coefficient and standard error.
 
 Digits are ``-log10(|value - truth| / |truth|)``, from 0 to 16; where the truth is 0, ``-log10 |value|``. The
 truth is NIST's certificate recomputed from NIST's data in 60-digit arithmetic (``exact30`` of

@@ -1,8 +1,8 @@
 """The numbers of README.md and README.zh-CN.md, from the newest results in benchmarks/results.
 
 In both files a number stands between ``<!-- key -->`` and ``<!-- / -->``. Keys are ``speed``, ``machine``,
-``losses`` and ``digits`` for tables and lists; ``WORK.ours``, ``WORK.theirs`` and ``WORK.ratio`` for one work of
-`WORKS`; and ``SET.SIDE`` for the digits of the worst coefficient.
+``losses`` and ``digits`` for tables and lists; ``WORK.ours``, ``WORK.theirs`` and ``WORK.ratio`` for one work
+of `WORKS`; and ``SET.SIDE`` for the digits of the worst coefficient.
 
     python benchmarks/table.py            prints what belongs between the marks
     python benchmarks/table.py --write    writes it into both files
@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-MARK = re.compile(r"(<!-- ([\w.()= ]+) -->)(.*?)(<!-- / -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- ([^/\n]+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Language = Literal["en", "zh"]
 READMES: dict[Language, Path] = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
@@ -163,7 +163,7 @@ class Result:
 
 
 def newest(work: Work, results: Path = RESULTS) -> Result | None:
-    """The last run of a work in its file, None when there is none. A run's rows follow each other, ours first."""
+    """The last run of a work in its file, or None; a run's rows follow each other, ours first."""
     rows = [row for row in _rows(results / f"{work.file}.csv") if row["work"] == work.title]
     starts = [i for i, row in enumerate(rows) if row["side"].startswith("torchlinear")]
     if not starts:
@@ -190,10 +190,9 @@ def value(key: str, language: Language, results: Path = RESULTS) -> str:
     name, _, what = key.partition(".")
     if name not in WORKS:
         return _digits(results)[name, what]["coef"]
+    show = NUMBERS[what]
     found = newest(WORKS[name], results)
-    if found is None:
-        return WORDS[language]["missing"]
-    return {"ours": duration(found.ours), "theirs": duration(found.theirs), "ratio": times(found.ratio)}[what]
+    return WORDS[language]["missing"] if found is None else show(found)
 
 
 def speed(language: Language, results: Path) -> list[str]:
@@ -247,15 +246,11 @@ def digits(language: Language, results: Path) -> list[str]:
     return lines
 
 
-BLOCKS = {"speed": speed, "machine": machine, "losses": losses, "digits": digits}
-
-
 def duration(seconds: float) -> str:
     """Seconds with three digits, in the unit that suits: 2.35 ms."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * scale >= 1:
-            break
-    return f"{_three(seconds * scale)} {unit}"
+    if seconds >= 1:
+        return f"{_three(seconds)} s"
+    return f"{_three(1e3 * seconds)} ms" if seconds >= 1e-3 else f"{_three(1e6 * seconds)} µs"
 
 
 def times(ratio: float) -> str:
@@ -287,6 +282,14 @@ def _rows(path: Path) -> Sequence[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+BLOCKS = {"speed": speed, "machine": machine, "losses": losses, "digits": digits}
+NUMBERS: dict[str, Callable[[Result], str]] = {
+    "ours": lambda result: duration(result.ours),
+    "theirs": lambda result: duration(result.theirs),
+    "ratio": lambda result: times(result.ratio),
+}
 
 
 def main() -> None:
