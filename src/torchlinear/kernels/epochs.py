@@ -11,14 +11,14 @@ of the target's variance still has its digits.
 Mini-batch. Rows are gathered in blocks (the random reads of a block overlap in memory), then used one after
 another. A call starts and ends at a batch boundary, and cutting an epoch into calls does not change a bit.
 
-SGD without momentum is written out in both (`descend`): to call `advance` costs more than such a step.
+SGD without momentum and weight decay is written out in both: to call `advance` costs more than its step.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled, inlined
-from torchlinear.kernels.update import SGD, Array, advance, descend, stored, tick
+from torchlinear.kernels.update import SGD, Array, advance, stored, tick
 
 __all__ = ["follow", "full_batch", "mini_batch"]
 
@@ -29,6 +29,14 @@ _WALK = "float64[::1], float64[:, ::1], float64[:, ::1], float64[::1]"
 _FORM = ", ".join(["const float64[:, ::1]", "const float64[::1]", "float64"] + 5 * ["const float64[::1]"])
 _SCALES = ", ".join(4 * ["const float64[::1]"] + ["float64"] + 2 * ["const float64[::1]"])
 _DTYPES = [(x, y) for x in ("float64", "float32") for y in ("float64", "float32")]
+
+
+@inlined
+def is_plain(code: int, spans: NDArray[np.int64], hyper: Array) -> tuple[bool, float, int, int]:
+    """Whether a step is ``t - sign * lr * g`` on one span; with the sign and the span."""
+    if code != SGD or spans.shape[0] != 1 or hyper.shape[0] != 1 or hyper[0, 1] != 0.0 or hyper[0, 3] != 0.0:
+        return False, 1.0, 0, 0
+    return True, -1.0 if hyper[0, 2] != 0.0 else 1.0, spans[0, 0], spans[0, 1]
 
 
 @compiled(f"void({_RULE}, {_WALK}, const float64[:, ::1])")
@@ -54,7 +62,8 @@ def full_batch(
     """Run epochs on the quadratic; return how many."""
     p, k = mean.size, floor.size
     d, pull = np.empty(p), np.empty(p)
-    plain = code == SGD and not hyper[:, 3].any()
+    plain, sign, start, stop = is_plain(code, spans, hyper)
+    t, g = theta[start:stop], grad[start:stop]
     for epoch in range(losses.size):
         loss = 0.0
         for o in range(k):
@@ -71,14 +80,16 @@ def full_batch(
                     pull[i] += curvature[j, i] * d[j]
             bend = weight * c * c
             for i in range(p):
-                t = theta[s + i]
-                bend += d[i] * pull[i] + ridge[i] * t * t
-                grad[s + i] = stored(slope[s + i] + pull[i] + weight * c * mean[i] + ridge[i] * t, single)
+                w = theta[s + i]
+                bend += d[i] * pull[i] + ridge[i] * w * w
+                grad[s + i] = stored(slope[s + i] + pull[i] + weight * c * mean[i] + ridge[i] * w, single)
             grad[b] = stored(slope[b] + weight * c, single)
             loss += gain[o] * (floor[o] + along + 0.5 * bend)
         losses[epoch] = loss
         if plain:
-            descend(spans, hyper, rates[epoch], theta, grad, single)
+            rate = sign * rates[epoch, 0]
+            for i in range(t.size):
+                t[i] = stored(t[i] - rate * g[i], single)
         else:
             tick(code, hyper, clock, single_scalars)
             advance(code, spans, hyper, rates[epoch], clock, theta, grad, slots, single)
@@ -105,7 +116,8 @@ def mini_batch(
     """Run batches over the rows of `order` from `first`; return where it ended."""
     (n, p), k = X.shape, y.shape[1]
     rows, targets, weights = np.empty((BLOCK_ROWS, p)), np.empty((BLOCK_ROWS, k)), np.ones(BLOCK_ROWS)
-    plain, penalised = code == SGD and not hyper[:, 3].any(), ridge.any()
+    plain, sign, start, stop = is_plain(code, spans, hyper)
+    t, g, rate, penalised = theta[start:stop], grad[start:stop], sign * rates[0, 0], ridge.any()
     loss, used, size, at = 0.0, 0, min(batch_size, n - first), first
     while at < last:
         count = min(BLOCK_ROWS, last - at)
@@ -145,7 +157,8 @@ def mini_batch(
                     grad[j] = stored(grad[j], True)
             total[0] += loss
             if plain:
-                descend(spans, hyper, rates[0], theta, grad, single)
+                for j in range(t.size):
+                    t[j] = stored(t[j] - rate * g[j], single)
             else:
                 tick(code, hyper, clock, single_scalars)
                 advance(code, spans, hyper, rates[0], clock, theta, grad, slots, single)

@@ -37,7 +37,6 @@ __all__ = [
     "SLOTS",
     "Array",
     "advance",
-    "descend",
     "stored",
     "tick",
 ]
@@ -112,19 +111,6 @@ def advance(
             _adadelta(h, lr, t, g, a, slots[1, start:stop], single)
         else:
             _nadam(h, lr, step, clock[row, 1], t, g, a, slots[1, start:stop], single)
-
-
-@inlined
-def descend(
-    spans: NDArray[np.int64], hyper: Array, rates: Array, theta: Array, grad: Array, single: bool
-) -> None:  # fmt: skip
-    """`advance` for SGD without momentum, small enough to be compiled into the kernels' loops."""
-    for s in range(spans.shape[0]):
-        row = spans[s, 2]
-        lr, decay, sign = rates[row], hyper[row, 1], -1.0 if hyper[row, 2] != 0.0 else 1.0
-        t, g = theta[spans[s, 0] : spans[s, 1]], grad[spans[s, 0] : spans[s, 1]]
-        for i in range(t.size):
-            t[i] = stored(t[i] - lr * stored(sign * g[i] + decay * t[i], single), single)
 
 
 @inlined
