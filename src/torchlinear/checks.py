@@ -51,9 +51,7 @@ def check_model(model: Any) -> None:
             f"{kind}.__init__ does not call super().__init__(); make that its first line, before any layer "
             "is set."
         )
-    if getattr(type(model).forward, "__name__", "") == "_forward_unimplemented" and "forward" not in vars(
-        model
-    ):
+    if getattr(model.forward, "__name__", "") == "_forward_unimplemented":
         raise InvalidInput(f"{kind} has no method forward{_misspelt(type(model))}.")
     try:
         inspect.signature(model.forward).bind(None)
@@ -98,6 +96,8 @@ def check_rows(x: Any, y: Any) -> None:
                 f"{name} is a {type(value).__name__}; expected a tensor, such as "
                 f"torch.as_tensor({name}, dtype=torch.float32)."
             )
+        if value.layout != torch.strided:
+            raise InvalidInput(f"{name} is sparse ({value.layout}); pass {name}.to_dense().")
         if value.ndim == 0:
             raise InvalidInput(
                 f"{name} is a single number; expected a tensor with one entry or more for each row."

@@ -113,6 +113,8 @@ def _obstacles(
         yield "x differs from the parameters in dtype"
     if x.requires_grad or problem.y.requires_grad:
         yield "x or y requires a gradient"
+    if type(x) is not Tensor or type(problem.y) is not Tensor:
+        yield "x or y is of a subclass of Tensor"
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if any(p.requires_grad and id(p) not in held for p in problem.model.parameters()):
         yield "a trainable parameter is not in the optimiser, so torch adds up its gradients"

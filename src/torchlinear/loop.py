@@ -117,12 +117,12 @@ class History:
     @property
     def loss(self) -> Tensor:
         """Objective values, shape (e,), float64."""
-        return torch.cat(self._parts) if self._parts else torch.empty(0, dtype=torch.float64)
+        return torch.cat(self._parts) if self._parts else torch.empty(0, dtype=torch.float64, device="cpu")
 
     @property
     def epoch(self) -> Tensor:
         """Epochs of `loss`, shape (e,), int64."""
-        return torch.arange(self.loss.numel()) * self.stride
+        return torch.arange(self.loss.numel(), device="cpu") * self.stride
 
     def __len__(self) -> int:
         return self.seen

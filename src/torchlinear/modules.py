@@ -92,5 +92,6 @@ class ModuleProblem:
 
     def parameters(self) -> Tensor:
         """All parameters, copied to a column of shape (P, 1), by which the loop sees divergence."""
-        flat = [parameter.detach().reshape(-1, 1).cpu() for parameter in self.model.parameters()]
-        return torch.cat(flat) if flat else torch.empty(0, 1)
+        real = (torch.view_as_real(p) if p.is_complex() else p for p in self.model.parameters())
+        flat = [parameter.detach().reshape(-1, 1).cpu() for parameter in real]
+        return torch.cat(flat) if flat else torch.empty(0, 1, device="cpu")

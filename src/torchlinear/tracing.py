@@ -110,6 +110,8 @@ def trace(model: nn.Module, x: Tensor) -> Affine:
         raise NotAffine(why)
     if len(parameters := list(model.parameters())) > 2 or next(model.buffers(), None) is not None:
         raise NotAffine("it has more than a weight and a bias")
+    if not all(p.is_floating_point() for p in parameters):
+        raise NotAffine("its parameters are not real numbers")
     tracer = _Tracer(parameters)
     try:
         with untouched(model) as forward:

@@ -128,7 +128,7 @@ def train(
     outcome = run(
         plan.problem,
         plan.solver,
-        torch.empty(0, 1),
+        torch.empty(0, 1, device="cpu"),
         stop=lambda _: False,
         limits=Limits(number),
         report=_EpochLog(number, every),
@@ -205,7 +205,7 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
     X = x.reshape(len(x), -1) if affine is None else affine.features(x)
     target = y.reshape(len(y), -1)
     if affine is None:
-        coef = torch.full((X.shape[1] + 1, target.shape[1]), math.nan, dtype=torch.float64)
+        coef = torch.full((X.shape[1] + 1, target.shape[1]), math.nan, dtype=torch.float64, device="cpu")
     else:
         coef = affine.coef()
     exact = _exact(plan, optimizer, coef)

@@ -25,6 +25,8 @@ OPTIMIZERS = {
     "rmsprop momentum centered": lambda p: optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True, alpha=0.9),
     "adam": lambda p: optim.Adam(p, lr=0.05),
     "adam amsgrad": lambda p: optim.Adam(p, lr=0.05, amsgrad=True, weight_decay=0.1, betas=(0.7, 0.9)),
+    "adam foreach": lambda p: optim.Adam(p, lr=0.05, foreach=True, weight_decay=0.1),
+    "adamw fused": lambda p: optim.AdamW(p, lr=0.05, fused=True),
     "adam maximize": lambda p: optim.Adam(p, lr=0.01, maximize=True),
     "adamw": lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.2),
     "adadelta": lambda p: optim.Adadelta(p, lr=1.0, rho=0.8, weight_decay=0.1),

@@ -178,3 +178,54 @@ def test_a_compiled_run_cut_into_many_steps_is_the_same_run(rows, Line, monkeypa
     assert len(ends[0][0]) == 7
     assert all(map(torch.equal, ends[0][1], ends[1][1]))
     assert ends[0][2] == ends[1][2]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.complex64])
+def test_parameters_of_any_dtype(plain_loop, rows, dtype):
+    x, y = (values.to(dtype) for values in rows(dtype=torch.float32))
+    model = nn.Linear(3, 1, dtype=dtype)
+    twin = copy.deepcopy(model)
+    loss = (lambda out, y: (out - y).abs().mean()) if dtype.is_complex else nn.MSELoss()
+    fit = tl.train(model, x, y, loss, optim.SGD(model.parameters(), lr=0.01), 5)
+    losses = plain_loop(twin, x, y, loss, optim.SGD(twin.parameters(), lr=0.01), 5)
+    assert fit.history.loss.tolist() == losses
+    assert all(map(torch.equal, model.state_dict().values(), twin.state_dict().values()))
+
+
+def test_whole_numbers_for_an_embedding(plain_loop):
+    x, y = torch.randint(0, 5, (40, 2)), torch.rand(40, 1)
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(6, 1))
+    twin = copy.deepcopy(model)
+    fit = tl.train(model, x, y, nn.MSELoss(), optim.Adam(model.parameters()), 5, batch_size=8, shuffle=False)
+    losses = plain_loop(
+        twin, x, y, nn.MSELoss(), optim.Adam(twin.parameters()), 5, batch_size=8, shuffle=False
+    )
+    assert fit.history.loss.tolist() == losses
+    assert fit.predict(x).shape == (40, 1)
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.L1Loss()], ids=["compiled", "eager"])
+def test_torchs_default_device_is_not_ours(rows, criterion, batch_size):
+    """Whoever sets it to a GPU may train on the CPU; the meta device shows what would land elsewhere."""
+    x, y = rows(dtype=torch.float32)
+    model = nn.Linear(3, 1)
+    generator = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        fit = tl.train(
+            model, x, y, criterion, optim.SGD(model.parameters(), lr=0.01), 5,
+            batch_size=batch_size, generator=generator,
+        )  # fmt: skip
+        assert fit.history.epoch.tolist() == [0, 1, 2, 3, 4]
+    assert fit.coef.device.type == fit.history.loss.device.type == "cpu"
+
+
+@pytest.mark.parametrize("epochs", [250_000])
+def test_every_fourth_epoch_of_many_is_kept(Line, epochs):
+    x = torch.rand(20, 1)
+    model = Line()
+    fit = tl.train(model, x, 2 * x, nn.MSELoss(), optim.SGD(model.parameters(), lr=1e-4), epochs)
+    assert len(fit.history) == epochs
+    assert fit.history.epoch.tolist() == list(range(0, epochs, 4))
+    assert len(fit.history.loss) == epochs // 4
+    assert bool((fit.history.loss.diff() <= 1e-7).all())

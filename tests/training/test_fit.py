@@ -126,7 +126,9 @@ def test_what_is_no_affine_map_has_no_equation(rows, what, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     x, y = rows(dtype=torch.float32)
     fit = trained(layers(), x, y, epochs=2)
-    with pytest.raises(tl.InvalidInput, match=r"needs a model that is one affine map.*Sequential.*fit.predict"):
+    with pytest.raises(
+        tl.InvalidInput, match=r"needs a model that is one affine map.*Sequential.*fit.predict"
+    ):
         what(fit)
     assert list(tmp_path.iterdir()) == []
 
@@ -180,7 +182,7 @@ def test_classes(rows):
     assert fit.coef.shape == (2, 3)
     assert (fit.predict(x).argmax(dim=1) == labels).float().mean() > 0.8
     assert len(fit.equation.splitlines()) == 3
-    with pytest.raises(tl.InvalidInput, match="y names one of 3 classes; fit.plot_loss"):
+    with pytest.raises(tl.InvalidInput, match=r"y names one of 3 classes; fit\.plot_loss"):
         fit.plot()
 
 

@@ -127,6 +127,7 @@ WRONG = {
     "frozen": (lambda: Given(model=frozen()), r"every parameter of Linear is frozen"),
     "x an array": (lambda: Given(x=np.ones((50, 1))), r"x is a ndarray; expected a tensor.*torch.as_tensor"),
     "y a list": (lambda: Given(y=[1.0] * 50), r"y is a list; expected a tensor"),
+    "x sparse": (lambda: Given(x=x.to_sparse()), r"x is sparse \(torch.sparse_coo\); pass x.to_dense\(\)"),
     "x a number": (lambda: Given(x=torch.tensor(1.0)), r"x is a single number"),
     "no rows": (lambda: Given(x=torch.empty(0, 1), y=torch.empty(0, 1)), r"no rows to train on"),
     "fewer targets": (lambda: Given(y=torch.rand(49, 1)), r"x has 50 rows .*y has 49"),

@@ -34,7 +34,9 @@ def test_lines_are_those_of_the_loop(plain_loop, rows, capsys, compiled, batch_s
     )
     assert fit.solver.startswith("compiled" if compiled else "eager")
     printed = capsys.readouterr().out
-    losses = plain_loop(theirs, x, y, nn.MSELoss(), optim.SGD(theirs.parameters(), lr=0.01), epochs, **options)
+    losses = plain_loop(
+        theirs, x, y, nn.MSELoss(), optim.SGD(theirs.parameters(), lr=0.01), epochs, **options
+    )
     expected = [(i, loss) for i, loss in enumerate(losses) if (i + 1) % every == 0]
     lines = printed.splitlines(keepends=True)
     assert len(lines) == len(expected)

@@ -62,7 +62,7 @@ class State:
     epoch: int = 0
     cursor: int = 0
     memory: Mapping[str, Tensor] = field(default_factory=dict)
-    trace: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
+    trace: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64, device="cpu"))
     done: bool = False
 
 

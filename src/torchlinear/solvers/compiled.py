@@ -199,7 +199,7 @@ class Compiled(Solver):
 def _order(batching: Batching) -> Tensor:
     """Rows in the order of a new epoch, int32 as the kernel takes them."""
     order = batching.order(torch.int32)
-    return torch.arange(batching.n_rows, dtype=torch.int32) if order is None else order.cpu()
+    return torch.arange(batching.n_rows, dtype=torch.int32, device="cpu") if order is None else order.cpu()
 
 
 def _walk(state: State) -> Walk:
@@ -213,7 +213,7 @@ def _memory(walk: Walk, total: float, order: Tensor | None) -> dict[str, Tensor]
 
 
 def _calls(units: int, seconds: float, unit_seconds: float) -> Iterator[int]:
-    """How many units of work each call of a kernel should do, until units or seconds are used up, or Ctrl-C."""
+    """Units of work for each call of a kernel, until units or seconds are used up, or Ctrl-C."""
     end, each = time.perf_counter() + seconds, max(1, int(CALL_SECONDS / unit_seconds))
     while units > 0:
         yield min(each, units)

@@ -45,7 +45,7 @@ class _Epoch:
     def memory(self) -> Mapping[str, Tensor]:
         if self.cursor == 0:
             return {}
-        total = {"total": torch.tensor(self.total, dtype=torch.float64)}
+        total = {"total": torch.tensor(self.total, dtype=torch.float64, device="cpu")}
         return total if self.order is None else {**total, "order": self.order}
 
 
