@@ -198,6 +198,45 @@ def test_rows_in_any_layout(tools, rows, Line, layout, batching):
     check(model, optim.Adam(model.parameters(), lr=0.05), x, y, tools, **batching)
 
 
+AWKWARD = {
+    "a column twice": lambda x: x[:, [0, 1, 0]],
+    "a constant column": lambda x: torch.cat([x[:, :2], torch.full_like(x[:, :1], 3.0)], dim=1),
+    "a column of zeros": lambda x: torch.cat([x[:, :2], torch.zeros_like(x[:, :1])], dim=1),
+    "all rows the same": lambda x: x[:1].repeat(40, 1),
+    "far from zero": lambda x: x + torch.tensor([0.0, 30.0, -20.0]),
+    "of different size": lambda x: x * torch.tensor([1e-4, 1.0, 10.0]),
+}
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adagrad"])
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_columns(tools, rows, Line, name, kind):
+    x, y = rows()
+    model = Line(3, 1, torch.float64)
+    make = {"sgd": lambda p: optim.SGD(p, lr=1e-4, momentum=0.9)}.get(kind, OPTIMIZERS[kind])
+    check(model, make(model.parameters()), AWKWARD[name](x), y, tools, epochs=100, tolerance=1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("batching", [{}, {"batch_size": 2}])
+def test_few_rows(tools, rows, Line, n, batching):
+    x, y = rows(n=n)
+    model = Line(3, 1, torch.float64)
+    check(model, optim.SGD(model.parameters(), lr=0.05, momentum=0.5), x, y, tools, **batching)
+
+
+def test_a_perfect_fit_from_the_start(tools, rows, Line):
+    """No gradient but rounding: nothing moves."""
+    x, _ = rows()
+    model = Line(3, 1, torch.float64)
+    y = model(x).detach()
+    before = model.linear.weight.clone()
+    fit = tl.train(model, x, y, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1), 50)
+    assert fit.solver.startswith("compiled")
+    assert float(fit.history.loss.max()) < 1e-30
+    torch.testing.assert_close(model.linear.weight, before, rtol=1e-14, atol=1e-14)
+
+
 @pytest.mark.parametrize("target", [torch.float16, torch.float64, torch.int64])
 def test_targets_of_another_dtype_where_torch_takes_them(tools, rows, Line, target):
     x, y = rows(dtype=torch.float32)
@@ -299,6 +338,26 @@ def test_schedules_of_the_learning_rate(tools, rows, Line, schedule, kind, batch
         one["scheduler"] = {k: v for k, v in one["scheduler"].items() if k != "lr_lambdas"}
     assert_same(ours, theirs, rtol=1e-10, atol=1e-10)
     scheduler.step()  # warns, and so fails, if torch thinks that no step of the optimiser came before
+
+
+@pytest.mark.parametrize("batching", [{}, {"batch_size": 16}])
+@pytest.mark.parametrize("schedule", ["lambda", "exponential", "step"])
+def test_a_schedule_ends_where_divergence_ends_the_training(rows, Line, schedule, batching):
+    x, y = rows()
+    model = Line(3, 1, torch.float64)
+    optimizer = optim.SGD(model.parameters(), lr=1e40, momentum=0.9)
+    scheduler = SCHEDULERS[schedule](optimizer)
+    twin = SCHEDULERS[schedule](optim.SGD(model.parameters(), lr=1e40, momentum=0.9))
+    with pytest.warns(tl.ConvergenceWarning, match="diverged"):
+        fit = tl.train(model, x, y, nn.MSELoss(), optimizer, 5_000, scheduler=scheduler, **batching)
+    assert fit.solver.startswith("compiled")
+    assert fit.status is tl.Status.DIVERGED
+    twin.optimizer.step()
+    for _ in range(len(fit.history)):
+        twin.step()
+    assert 0 < scheduler.last_epoch == len(fit.history) < 5_000
+    assert scheduler.get_last_lr() == twin.get_last_lr()
+    assert optimizer.param_groups[0]["lr"] == twin.optimizer.param_groups[0]["lr"]
 
 
 def test_thirty_thousand_epochs_of_the_first_program(plain_loop, Line):

@@ -136,6 +136,10 @@ WRONG = {
         lambda: Given(y=torch.where(x > x.median(), torch.inf, x)),
         r"y holds 25 values that are not",
     ),
+    "inf and minus inf": (
+        lambda: Given(x=torch.cat([torch.tensor([[torch.inf], [-torch.inf]]), x[2:]])),
+        r"x holds 2 values that are not finite",
+    ),
     "y a row": (
         lambda: Given(y=x[:, 0]),
         r"\(50,\).*\(50, 1\).*silently.*\(50, 50\); pass y.reshape\(-1, 1\)",
@@ -327,3 +331,10 @@ def test_one_number_against_one_number_is_no_mistake():
     model = nn.Linear(1, 1)
     fit = tl.train(model, torch.ones(1, 1), torch.ones(1, 1), nn.MSELoss(), sgd(model), 50)
     assert float(fit.history.loss[-1]) < 1e-6
+
+
+def test_values_whose_sum_overflows_are_finite():
+    model = nn.Linear(1, 1, bias=False)
+    x = torch.full((4, 1), 3e38)
+    fit = tl.train(model, x, torch.zeros(4, 1), nn.L1Loss(), optim.SGD(model.parameters(), lr=1e-45), 1)
+    assert len(fit.history) == 1
