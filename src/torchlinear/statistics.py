@@ -184,6 +184,8 @@ class Triangle:
 
     def with_ridge(self, strength: Array) -> Triangle:
         """The triangle with ``diag(strength)``, shape (p,), added to the cross products of the features."""
+        if not strength.any():
+            return self
         p, q = self.n_features, self.R.high.shape[0]
         root, rows = words.square_root(words.of(strength)), words.of(np.zeros((p, q)))
         np.fill_diagonal(rows.high, root.high)
@@ -191,12 +193,14 @@ class Triangle:
         return replace(self, R=self._qr(words.stack(self.R, rows)))
 
     def _qr(self, stacked: Words) -> Words:
-        return triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
+        return (
+            triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
+        )
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """What residuals r of given coefficients still say of the columns; ``a + b`` is that of both sets of rows.
+    """What residuals r of given coefficients still say of the columns; ``a + b`` says it of both sets of rows.
 
     Attributes
     ----------

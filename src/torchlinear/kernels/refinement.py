@@ -1,10 +1,11 @@
 """What is left of a linear model's equations at given coefficients: residuals, and their pull on each column.
 
-Of rows z = [x, y] about a centre c, ``r = (y - c_y) - (x - c_x)' b``, and the sums of ``w r``, of ``w r (x - c_x)``
-and of ``w r^2``. Near the optimum the first two all but cancel, so products and sums carry two words; one step of
-``b += (X'WX)^-1 X'Wr`` then removes what the solve of b had lost to rounding (A. Björck, "Iterative refinement
-of linear least squares solutions I", BIT 7, 1967; J. Demmel, Y. Hida, E. J. Riedy, X. S. Li, "Extra-precise
-iterative refinement for overdetermined least squares problems", ACM TOMS 35(4), 2009).
+Of rows z = [x, y] about a centre c, ``r = (y - c_y) - (x - c_x)' b``, and the sums of ``w r``, of
+``w r (x - c_x)`` and of ``w r^2``. Near the optimum the first two all but cancel, so products and sums carry
+two words; a step of ``b += (X'WX)^-1 X'Wr`` then brings back what the solve of b had lost to rounding
+(A. Björck, "Iterative refinement of linear least squares solutions I", BIT 7, 1967; J. Demmel, Y. Hida,
+E. J. Riedy, X. S. Li, "Extra-precise iterative refinement for overdetermined least squares problems", ACM
+TOMS 35(4), 2009).
 """
 
 from typing import Any, NamedTuple
