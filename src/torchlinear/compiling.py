@@ -53,7 +53,7 @@ def fastest(batching: Batching, affine: Affine, epochs: int) -> Way:
     p = size // affine.n_outputs
     steps = epochs * -(-n // batching.size)
     seconds = {
-        Way.ROWS: epochs * n * (6e-8 + 1e-9 * size) + steps * 2e-8 * size,
+        Way.ROWS: epochs * n * (4e-8 + 1e-9 * p + 3.5e-10 * size) + steps * 7e-9 * size,
         Way.EAGER: steps * (1.5e-4 + 1e-9 * size) + epochs * n * (4e-10 * p + 1.3e-10 * size),
     }
     # Where an order is drawn even for a single batch, the generator has to move on as in torch's loop.
