@@ -23,7 +23,7 @@ class L2(Penalty):
     ----------
     alpha : float
         Strength, at least 0. scikit-learn's ``Ridge(alpha=a)`` is ``L2(2 * a / n)``.
-    column_weights : sequence of float, shape (p,), optional
+    column_weights : sequence or array of float, shape (p,), optional
         Relative strength for each column; 0 leaves a column unpenalised.
 
     Raises
@@ -43,6 +43,8 @@ class L2(Penalty):
     name: ClassVar[str] = "l2"
 
     def __post_init__(self) -> None:
+        if self.column_weights is not None:  # arrays and tensors too; a tuple compares and prints
+            object.__setattr__(self, "column_weights", tuple(map(float, self.column_weights)))
         values = torch.as_tensor([self.alpha, *(self.column_weights or ())], dtype=torch.float64)
         if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
             raise InvalidInput(
