@@ -152,6 +152,26 @@ def test_languages_have_the_same_blocks(english: Path, chinese: Path) -> None:
     assert blocks[0] == blocks[1]
 
 
+@pytest.mark.parametrize(
+    "document", [*(path for pair in PAIRS for path in pair), *ROOT.glob("C*.md")], ids=name
+)
+def test_links_lead_somewhere(document: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        file, _, place = link.partition("#")
+        if "://" in link:
+            continue
+        target = document.parent / file if file else document
+        if not target.exists() or (place and place not in map(anchor, read(target)[0])):
+            broken.append(link)
+    assert not broken
+
+
+def anchor(heading: str) -> str:
+    """What GitHub calls a heading in links."""
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
 def test_readme_shows_python() -> None:
     assert [step for step in steps(ROOT / "README.md") if step.kind == "python"]
 

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -145,6 +146,19 @@ def test_our_digits_are_those_of_the_results(name: str) -> None:
         # One place is the share of an ulp in which processors differ: digits are at most 16.
         assert float(row["coef"]) == pytest.approx(coef, abs=0.3)
         assert float(row["se"]) == pytest.approx(se, abs=0.3)
+
+
+def test_the_picture_is_drawn_by_its_script(tmp_path: Path) -> None:
+    script = ROOT / "docs" / "images" / "readme.py"
+    subprocess.run([sys.executable, script, tmp_path], check=True, timeout=200)
+    drawn = (tmp_path / "readme.svg").read_text(encoding="utf-8")
+    kept = (ROOT / "docs" / "images" / "readme.svg").read_text(encoding="utf-8")
+    texts = [re.findall(r"<!-- (.+?) -->", picture) for picture in (drawn, kept)]  # as Matplotlib notes them
+    assert texts[0] == texts[1]
+    assert "y = 3.079 x + 0.774" in texts[0]
+    assert all(
+        "](docs/images/readme.svg)" in text and "\ny = 3.079 x + 0.774\n" in text for text in NUMBERS.values()
+    )
 
 
 def typed() -> list[str]:
