@@ -130,7 +130,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "digits": "| set | {sides} |",
     },
     "zh": {
-        "speed": "| 任务 | torchlinear | 最快的对手 | 快多少倍 | 测量脚本 |",
+        "speed": "| 任务 | torchlinear | 最快的对手 | 速度比 | 测量脚本 |",
         "machine": "{date} 测于 {machine}；双方在同一次运行中轮流执行，取中位数。",
         "loss": "- {work}：{ours}；{peer} {theirs}。",
         "missing": "尚未测量",
