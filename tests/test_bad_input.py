@@ -16,7 +16,11 @@ Y = torch.tensor([1.0, 3.0, 2.0, 5.0, 4.0, 7.0])
 
 
 def frame(**changes: object) -> pd.DataFrame:
-    base = {"area": [50.0, 60, 80, 100, 120, 130], "rooms": [1, 2, 2, 4, 3, 5], "price": [10.0, 13, 15, 22, 23, 27]}
+    base = {
+        "area": [50.0, 60, 80, 100, 120, 130],
+        "rooms": [1, 2, 2, 4, 3, 5],
+        "price": [10.0, 13, 15, 22, 23, 27],
+    }
     return pd.DataFrame({**base, **changes})
 
 
@@ -29,7 +33,11 @@ def csv(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "options", "sentence"),
     [
-        ((X, Y), {"loss": "sqared"}, r"loss='sqared' is not known \(did you mean 'squared'\?\). Known: squared"),
+        (
+            (X, Y),
+            {"loss": "sqared"},
+            r"loss='sqared' is not known \(did you mean 'squared'\?\). Known: squared",
+        ),
         ((X, Y), {"solver": "cholseky"}, r"solver='cholseky' .*did you mean 'cholesky'.*Known: .*qr"),
         ((X, Y), {"penalty": "ridge"}, r"penalty='ridge' is not known. Known: l2"),
         ((X, Y), {"penalty": 0.1}, r"penalty= takes one of l2 or a Penalty object, got float"),
@@ -50,7 +58,11 @@ def csv(folder: Path, text: str) -> Path:
         ((X, Y.reshape(6, 1, 1)), {}, r"y has shape \(6, 1, 1\)"),
         ((X, Y), {"weights": Y[:4]}, r"weights has shape \(4,\); expected \(6,\)"),
         ((X, Y), {"weights": -Y}, r"weights must be finite and at least 0"),
-        ((X, Y), {"penalty": tl.L2(1.0, column_weights=[1.0])}, r"column_weights has 1 entries for 2 columns"),
+        (
+            (X, Y),
+            {"penalty": tl.L2(1.0, column_weights=[1.0])},
+            r"column_weights has 1 entries for 2 columns",
+        ),
         ((X + 1j, Y), {}, r"X is complex"),
     ],
 )
@@ -66,7 +78,11 @@ def test_cuda_that_is_absent() -> None:
 
 
 def test_penalties_check_their_own_arguments() -> None:
-    for arguments in ({"alpha": -1.0}, {"alpha": float("nan")}, {"alpha": 1.0, "column_weights": [1.0, -2.0]}):
+    for arguments in (
+        {"alpha": -1.0},
+        {"alpha": float("nan")},
+        {"alpha": 1.0, "column_weights": [1.0, -2.0]},
+    ):
         with pytest.raises(tl.InvalidInput, match="finite alpha and column_weights of at least 0"):
             tl.L2(**arguments)
 
@@ -79,7 +95,7 @@ def test_values_that_are_not_finite(bad: float, where: str) -> None:
         spoilt_X[3, 1] = bad
     else:
         spoilt_y[2] = bad
-    with pytest.raises(tl.DataError, match="NaN or inf .x1: 1." if where == "X" else "NaN or inf .y: 1."):
+    with pytest.raises(tl.DataError, match=r"NaN or inf .x1: 1." if where == "X" else r"NaN or inf .y: 1."):
         tl.fit(spoilt_X, spoilt_y)
 
 
@@ -91,7 +107,7 @@ def test_no_rows_and_no_columns() -> None:
 
 
 def test_text_in_an_array() -> None:
-    with pytest.raises(tl.DataError, match="X holds values that are not numbers .such as 'many'"):
+    with pytest.raises(tl.DataError, match=r"X holds values that are not numbers .such as 'many'"):
         tl.fit(np.array([[1.0], ["many"]], dtype=object), [1.0, 2.0])
 
 
@@ -137,12 +153,12 @@ def test_a_constant_target() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(tl.InvalidInput, match="there is no file .*houses.csv"):
+    with pytest.raises(tl.InvalidInput, match=r"there is no file .*houses.csv"):
         tl.fit(tmp_path / "houses.csv", "price")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
-    with pytest.raises(tl.DataError, match="houses.csv.* is empty"):
+    with pytest.raises(tl.DataError, match=r"houses.csv.* is empty"):
         tl.fit(csv(tmp_path, ""), "price")
 
 

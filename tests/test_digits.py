@@ -79,7 +79,9 @@ def test_float32_rows_far_from_zero(rows: int) -> None:
     y = X.double() @ torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64) - 5.0
     fit = tl.fit(X, y)
     # y is exact to 1e-12; slopes of columns with a standard deviation of 1 follow to that.
-    torch.testing.assert_close(fit.coef, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        fit.coef, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), rtol=1e-9, atol=0
+    )
 
 
 @pytest.mark.parametrize("rows", [200, 300_000])

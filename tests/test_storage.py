@@ -191,7 +191,10 @@ def test_a_disk_that_fills_leaves_the_old_file(path: Path) -> None:
             print(error)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(path)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(program), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "nothing was changed" in done.stdout, done.stderr
     assert path.read_bytes() == before

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
     from torchlinear.sources import read
-    from torchlinear.training import train
+    from torchlinear.training.train import train
 
 _WHERE = {
     "fit": "api",
     "Fit": "fitted",
     "load": "api",
     "read": "sources",
-    "train": "training",
+    "train": "training.train",
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",

@@ -101,7 +101,14 @@ class Block:
         else:
             total = words.of(weight)
         return Triangle(
-            self.X.shape[1], self.rows, float(total.high), mean, R, extended, self.log_weight, float(total.low)
+            self.X.shape[1],
+            self.rows,
+            float(total.high),
+            mean,
+            R,
+            extended,
+            self.log_weight,
+            float(total.low),
         )
 
     def residuals(self, centre: Array, beta: Array) -> Residuals:
@@ -154,8 +161,7 @@ class Rows(ABC):
 
     @abstractmethod
     def blocks(self, shard: Any, start: int = 0) -> Iterator[Block]:
-        """Blocks of one shard in their fixed order, from block `start`. A block is used before the next
-        is asked for, so its buffers may be reused."""
+        """Blocks of one shard in their fixed order, from block `start`."""
 
     @property
     def n_features(self) -> int:

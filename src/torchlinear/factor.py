@@ -24,7 +24,7 @@ from torchlinear.kernels import words
 from torchlinear.kernels.words import Words
 from torchlinear.statistics import Triangle
 
-__all__ = ["Factor"]
+__all__ = ["Factor", "rounding"]
 
 Array = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
@@ -62,7 +62,7 @@ class Factor:
         norms = np.sqrt(np.square(R.high[:, :p]).sum(axis=0))
         scale = np.exp2(np.round(np.log2(np.where(norms > 0, norms, 1.0))))
         most = triangle.rows - int(intercept) + int(np.count_nonzero(ridge))
-        R, dependent = _reveal(_columns_over(R, scale), _tolerance(triangle, norms) / scale, most, extended)
+        R, dependent = _reveal(_columns_over(R, scale), rounding(triangle, norms) / scale, most, extended)
         kept = np.flatnonzero(~dependent)
         rows = slice(len(kept))
         return cls(words.take(R, rows, kept), words.take(R, rows, slice(p, None)), scale, kept, extended)
@@ -108,8 +108,8 @@ class Factor:
         return Words(a.high / scale, a.low / scale)
 
 
-def _tolerance(triangle: Triangle, norms: Array) -> Array:
-    """Remaining norm at which a column counts as dependent, shape (p,)."""
+def rounding(triangle: Triangle, norms: Array) -> Array:
+    """Norm of what rounding may leave of a column that depends on those before it, shape (p,)."""
     far = np.sqrt(triangle.weight) * np.abs(triangle.mean.high[: triangle.n_features])
     return np.asarray(EPS * (max(triangle.rows, triangle.n_features) * norms + 4.0 * far))
 

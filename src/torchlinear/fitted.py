@@ -61,7 +61,9 @@ class Fit:
         self._like = None if like is None else torch.empty(0, dtype=like.dtype, device=like.device)
         if module is None:
             floats = like is not None and like.is_floating_point()
-            module = LinearModel(solution.coef, dtype=like.dtype if floats and like is not None else torch.float64)
+            module = LinearModel(
+                solution.coef, dtype=like.dtype if floats and like is not None else torch.float64
+            )
         self.module = module
 
     @property

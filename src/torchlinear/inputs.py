@@ -50,9 +50,13 @@ def prepare(
             f"{given}= names columns, but the data is {_kind(data)} without named columns; pass a data frame or a file."
         )
     if target is None:
-        raise InvalidInput("target is missing: pass fit(X, y), or a frame or file with the name of its target column.")
+        raise InvalidInput(
+            "target is missing: pass fit(X, y), or a frame or file with the name of its target column."
+        )
     if _names(target):
-        raise InvalidInput(f"target={target!r} names a column, but the data is {_kind(data)}; pass the values of y.")
+        raise InvalidInput(
+            f"target={target!r} names a column, but the data is {_kind(data)}; pass the values of y."
+        )
     names = tuple(str(c) for c in data.columns) if hasattr(data, "columns") else None
     X = as_features(data)
     y = as_targets(target, X.shape[0])
@@ -73,9 +77,13 @@ def _prepare_table(
     place: torch.device | None,
 ) -> Prepared:
     if weights is not None and not isinstance(weights, str):
-        raise InvalidInput("weights for a file or a frame is the name of a column, got " + _kind(weights) + ".")
+        raise InvalidInput(
+            "weights for a file or a frame is the name of a column, got " + _kind(weights) + "."
+        )
     if place is not None and place.type != "cpu":
-        raise InvalidInput(f"device={str(place)!r} takes tensors; files and frames are fitted on the CPU for now.")
+        raise InvalidInput(
+            f"device={str(place)!r} takes tensors; files and frames are fitted on the CPU for now."
+        )
     from torchlinear.design import Design  # imports DuckDB, which tensors and arrays never need
     from torchlinear.sources import read
 

@@ -36,7 +36,9 @@ class Status(Enum):
     """
 
     CONVERGED = "converged: the certificate is below the tolerance."
-    BUDGET_USED = "budget used: all epochs were run; more of them, or a larger step, come closer to the optimum."
+    BUDGET_USED = (
+        "budget used: all epochs were run; more of them, or a larger step, come closer to the optimum."
+    )
     TIME_LIMIT = "time limit reached: raise time_limit to come closer to the optimum."
     DIVERGED = (
         "diverged: the loss grew without bound, so the step is too large for the steepest direction; lower lr, "
@@ -100,7 +102,9 @@ class History:
     def restored(cls, loss: Tensor, seen: int, stride: int) -> History:
         """A history as it was when `loss`, `seen` and `stride` were read from it."""
         if loss.ndim != 1 or loss.dtype != torch.float64 or stride < 1 or loss.numel() != -(-seen // stride):
-            raise ValueError(f"a history of {seen} epochs by {stride} does not have {tuple(loss.shape)} losses")
+            raise ValueError(
+                f"a history of {seen} epochs by {stride} does not have {tuple(loss.shape)} losses"
+            )
         history = cls()
         history.seen, history.stride, history._parts = seen, stride, [loss]
         return history

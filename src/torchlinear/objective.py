@@ -25,6 +25,7 @@ from torch import Tensor
 from torchlinear.block import Block, Rows
 from torchlinear.engines.base import Loaded
 from torchlinear.errors import DataError
+from torchlinear.factor import rounding
 from torchlinear.leastsquares import LeastSquares, refine, solve
 from torchlinear.losses.base import Loss
 from torchlinear.penalties.base import Penalty
@@ -193,21 +194,38 @@ class Objective:
         """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the origin.
 
         For a feature of norm s_j and a target of norm t (both about their means) it is
-        ``|sum of residuals times feature j, less the penalty's pull| / (s_j t)``.
+        ``|sum of residuals times feature j, less the penalty's pull| / (s_j t)``, above what rounding of the
+        feature and of coefficients to float64 makes of it.
         """
         beta, residual, offset = self._residual(coef)
-        p, triangle = self.n_features, self.factor
-        Rxx = triangle.R.high[:p, :p]
-        slope = Rxx.T @ residual + self.ridge(triangle.weight)[:, None] * beta
-        norms = np.sqrt(np.square(Rxx).sum(axis=0))
-        target = np.sqrt(np.square(triangle.R.high[:, p:]).sum(axis=0))
-        floor = (
-            np.finfo(np.float64).eps * np.sqrt(triangle.weight) * (np.abs(triangle.mean.high[p:]) + 1e-300)
+        p, triangle, ridge = self.n_features, self.factor, self.ridge(self.factor.weight)[:, None]
+        Rxx, Ryy = triangle.R.high[:p, :p], triangle.R.high[p:, p:]
+        slope = Rxx.T @ residual + ridge * beta
+        norms = np.sqrt(np.square(Rxx).sum(axis=0))[:, None]
+        left = np.sqrt(np.square(residual).sum(axis=0) + np.square(Ryy).sum(axis=0))
+        remains = rounding(triangle, norms[:, 0])[:, None]
+        rounded = (
+            remains * left + norms * (remains * np.abs(beta)).sum(axis=0) + 4.0 * EPS * ridge * np.abs(beta)
         )
-        scale = np.maximum(target, floor)
-        relative = np.abs(slope) / (np.where(norms > 0, norms, 1.0)[:, None] * scale)
-        missed = np.abs(offset) * np.sqrt(triangle.weight) / scale if self.intercept else np.zeros(1)
-        return float(max(relative.max(initial=0.0), missed.max(initial=0.0)))
+        relative = np.maximum(np.abs(slope) - rounded, 0.0) / (np.where(norms > 0, norms, 1.0) * self._target)
+        return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0)))
+
+    @cached_property
+    def _target(self) -> Array:
+        """Norms of the targets about their means, shape (k,); of a constant one, its rounding; 1 for zeros."""
+        triangle, p = self.factor, self.n_features
+        floor = EPS * np.sqrt(triangle.weight) * np.abs(triangle.mean.high[p:])
+        norms = np.maximum(np.sqrt(np.square(triangle.R.high[:, p:]).sum(axis=0)), floor)
+        return np.asarray(np.where(norms > 0, norms, 1.0))
+
+    def _missed(self, coef: Tensor, offset: Array) -> Array:
+        """Mean residual, relative to the targets, above the rounding of coefficients; shape (k,)."""
+        if not self.intercept:
+            return np.zeros(1)
+        at, triangle = np.abs(coef.detach().cpu().double().numpy()), self.factor
+        mean, p = np.abs(triangle.mean.high), self.n_features
+        rounded = 4.0 * EPS * (at[-1] + mean[:p] @ at[:-1] + mean[p:])
+        return np.asarray(np.maximum(np.abs(offset) - rounded, 0.0) * np.sqrt(triangle.weight) / self._target)
 
     def _triangle(self, by: str) -> Triangle:
         triangle = self.triangle if by == "qr" else Triangle.of(self.moments)

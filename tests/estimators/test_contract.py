@@ -66,7 +66,9 @@ def test_values(ours: Any, theirs: Any, targets: int | None, weighted: bool) -> 
 
 @pytest.mark.parametrize("shape", [(6, 10), (40, 7)])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_rank_deficient_problems_have_the_solution_of_least_norm(shape: tuple[int, int], intercept: bool) -> None:
+def test_rank_deficient_problems_have_the_solution_of_least_norm(
+    shape: tuple[int, int], intercept: bool
+) -> None:
     X, y = rows(*shape)
     X[:, 3] = X[:, 0] + 2 * X[:, 1]
     ours = LinearRegression(fit_intercept=intercept).fit(X, y)

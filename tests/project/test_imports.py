@@ -19,7 +19,7 @@ TREES = {
 # The solvers that visit rows one by one or in small batches, and hand them to kernels.
 ROW_SOLVERS = ("solvers/descent", "solvers/coordinate", "solvers/saga")
 # The faces of a fit compute nothing: they hand over rows to be predicted, or say of which kind rows are.
-FACES = ("fitted.py", "trained.py")
+FACES = ("fitted.py", "training/trained.py")
 
 
 def imported(tree: ast.AST) -> set[str]:

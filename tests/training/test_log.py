@@ -12,7 +12,7 @@ from torch import nn, optim
 import torchlinear as tl
 from torchlinear.loop import History
 from torchlinear.solvers.base import State
-from torchlinear.training import _EpochLog
+from torchlinear.training.train import _EpochLog
 
 F = nn.functional
 

@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import torchlinear as tl
-from torchlinear.tracing import NotAffine, trace
+from torchlinear.training.tracing import NotAffine, trace
 
 
 def why(model, rows, **options):

@@ -54,7 +54,9 @@ class TrainingRows:
             ensure_all_finite=False,  # NaN and inf show in the moments, which costs no pass of its own
         )
         self.flat = targets.ndim == 1
-        self.y = np.asarray(targets if targets.dtype == np.float32 else targets.astype(np.float64, copy=False))
+        self.y = np.asarray(
+            targets if targets.dtype == np.float32 else targets.astype(np.float64, copy=False)
+        )
         self.y = self.y[:, np.newaxis] if self.flat else self.y
         self.weight: NDArray[np.float64] | None = None
         if sample_weight is not None:

@@ -27,8 +27,8 @@ from torchlinear.solvers.frame import Frame, quadratic
 from torchlinear.solvers.optimizers import Translation, write_back
 
 if TYPE_CHECKING:
-    from torchlinear.modules import Batching
     from torchlinear.objective import Objective
+    from torchlinear.training.modules import Batching
 
 __all__ = ["Compiled", "SquaredRows"]
 
@@ -152,6 +152,7 @@ class Compiled(Solver):
                 order, total = _order(batching), 0.0
             stop = min(cursor + count * batching.size, n)
             rates = self.translation.rates(self.optimizer)
+            assert order is not None
             part = descend(problem.view, self.translation.rule, walk, rates, order, cursor, stop, total)
             walk, cursor, total = part.walk, part.cursor, part.total
             if cursor == n:

@@ -22,8 +22,8 @@ from torchlinear import interruption
 from torchlinear.solvers.base import Budget, Solver, State
 
 if TYPE_CHECKING:
-    from torchlinear.modules import ModuleProblem
     from torchlinear.objective import Objective
+    from torchlinear.training.modules import ModuleProblem
 
 __all__ = ["Eager"]
 
@@ -117,7 +117,7 @@ class Eager(Solver):
             return loss
 
         if with_closure:
-            return self.optimizer.step(closure).item()  # type: ignore[attr-defined,no-any-return]
+            return self.optimizer.step(closure).item()  # type: ignore[arg-type,attr-defined,no-any-return]
         loss = closure()
         self.optimizer.step()
         return loss.item()

@@ -15,23 +15,23 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from torchlinear import checks
 from torchlinear.block import TensorRows, default_names
-from torchlinear.compiling import Way, fastest, obstacle, squared_rows
 from torchlinear.errors import ConvergenceWarning
-from torchlinear.first_loss import name_of
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
 from torchlinear.loop import History, Limits, Outcome, Status, run
-from torchlinear.modules import Batching, Criterion, ModuleProblem
 from torchlinear.objective import Objective
 from torchlinear.solution import Solution
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.compiled import Compiled, SquaredRows
 from torchlinear.solvers.eager import Eager
 from torchlinear.solvers.optimizers import from_optimizer
-from torchlinear.tracing import Affine, NotAffine, trace
-from torchlinear.trained import TrainedFit
+from torchlinear.training import checks
+from torchlinear.training.compiling import Way, fastest, obstacle, squared_rows
+from torchlinear.training.first_loss import name_of
+from torchlinear.training.modules import Batching, Criterion, ModuleProblem
+from torchlinear.training.tracing import Affine, NotAffine, trace
+from torchlinear.training.trained import TrainedFit
 
 __all__ = ["train"]
 

@@ -113,7 +113,7 @@ def _refuse_broadcast(criterion: Any, out: Tensor, y: Tensor) -> None:
             f"{given}; {name_of(criterion)} compares number by number, so they must be the same shape."
         )
     try:
-        wide = tuple(torch.broadcast_shapes(out.shape, y.shape))
+        wide = tuple(torch.broadcast_shapes(out.shape, y.shape))  # type: ignore[no-untyped-call]
         silent = f": {name_of(criterion)} would silently compare every prediction with every target, {wide}"
     except RuntimeError:
         silent = ""

@@ -24,7 +24,7 @@ from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
 
-from torchlinear.watching import untouched
+from torchlinear.training.watching import untouched
 
 __all__ = ["Affine", "NotAffine", "hooked", "trace"]
 
@@ -130,7 +130,7 @@ def trace(model: nn.Module, x: Tensor) -> Affine:
 
 def hooked(model: nn.Module) -> str | None:
     """Whether anything is called around forward or backward, in words; None when not."""
-    if torch_module._has_any_global_hook():
+    if torch_module._has_any_global_hook():  # type: ignore[no-untyped-call]
         return "a global module hook is set"
     for module in model.modules():
         own = (
@@ -143,7 +143,7 @@ def hooked(model: nn.Module) -> str | None:
             return "it has hooks"
         if module._compiled_call_impl is not None or type(module).__module__.startswith(WRAPPERS):
             return f"{type(module).__name__} does more than forward"
-    if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):  # type: ignore[attr-defined]
+    if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):
         return "a parameter has hooks"
     return None
 
@@ -163,6 +163,7 @@ class _Tracer(GraphAppendingTracer):
         if id(a) not in self.leaves:
             raise NotAffine("forward uses a tensor that is not a parameter")
         node = self.graph.create_node("get_attr", "parameter")
+        assert isinstance(a, nn.Parameter)
         self.parameters[node] = a
         return node
 

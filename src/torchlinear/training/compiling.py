@@ -15,14 +15,14 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
-from torchlinear.first_loss import first_loss, name_of
 from torchlinear.losses.squared import Squared
-from torchlinear.modules import Batching, ModuleProblem
 from torchlinear.objective import Objective
 from torchlinear.solvers import optimizers
 from torchlinear.solvers.compiled import SquaredRows
-from torchlinear.tracing import Affine, hooked
-from torchlinear.watching import untouched
+from torchlinear.training.first_loss import first_loss, name_of
+from torchlinear.training.modules import Batching, ModuleProblem
+from torchlinear.training.tracing import Affine, hooked
+from torchlinear.training.watching import untouched
 
 __all__ = ["Way", "fastest", "obstacle", "squared_rows"]
 

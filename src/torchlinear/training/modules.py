@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchlinear.first_loss import first_loss
+from torchlinear.training.first_loss import first_loss
 
 __all__ = ["Batching", "Criterion", "ModuleProblem"]
 
