@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from torchlinear.engines.local import Local
+from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import prepare
@@ -144,6 +144,7 @@ def fit(
     return Fit(solution, design=design, rows=rows, like=like)
 
 
+@single_threaded_blas()
 def solve(
     objective: Objective,
     solver: str | Solver = "auto",

@@ -68,12 +68,15 @@ class Block:
         return torch.cat([self.X.double().T @ r, r.sum(dim=0, keepdim=True)])
 
     def shift(self) -> Array:
-        """A point to take moments about, shape (p + k,): the mean of the first rows.
+        """A point to take moments about, shape (p + k,): the mean of the first rows with a weight.
 
         The nearer to the mean of all rows, the less the sums about it cancel. In a constant column it is the
         constant, to the last bit.
         """
-        few = torch.cat([self.X[:SHIFT_ROWS].double(), self.y[:SHIFT_ROWS].to(self.X.device).double()], dim=1)
+        first: Any = slice(SHIFT_ROWS)
+        if self.weight is not None and bool((self.weight > 0).any()):
+            first = (self.weight > 0).nonzero()[first, 0]
+        few = torch.cat([self.X[first].double(), self.y[first].to(self.X.device).double()], dim=1)
         few = torch.nan_to_num(few, posinf=0.0, neginf=0.0)
         return np.asarray((few[0] + (few - few[0]).mean(dim=0)).cpu().numpy())
 

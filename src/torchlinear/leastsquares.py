@@ -11,7 +11,9 @@ the solution of least Euclidean norm, as scikit-learn does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +38,8 @@ class LeastSquares:
         Coefficients in the user's units, the intercept last (0 without one).
     rss, tss : ndarray, shape (k,)
         Weighted residual sum of squares; total sum of squares (about the mean if there is an intercept).
-    inverse : ndarray, shape (p + 1, p + 1)
-        ``([X, 1]' W [X, 1] + diag(ridge))^-1``; NaN in the rows and columns of dropped features.
+    invert : callable
+        Computes `inverse`.
     dependent : ndarray of bool, shape (p,)
         Features that were found to depend on those before them.
     condition : float
@@ -50,18 +52,26 @@ class LeastSquares:
         Weighted means of the features and the targets.
     log_weight : float
         Sum of the logarithms of the weights above zero, which the log-likelihood needs.
+    inverse : ndarray, shape (p + 1, p + 1)
+        ``([X, 1]' W [X, 1] + diag(ridge))^-1``, computed when first asked for; NaN in the rows and columns of
+        dropped features.
     """
 
     coef: Array
     rss: Array
     tss: Array
-    inverse: Array
+    invert: Callable[[], Array]
     dependent: NDArray[np.bool_]
     condition: float
     rows: int
     weight: float
     mean: Array
     log_weight: float = 0.0
+
+    @cached_property
+    def inverse(self) -> Array:
+        """Inverse of the cross products of [X, 1]."""
+        return self.invert()
 
     @property
     def rank(self) -> int:
@@ -108,7 +118,7 @@ def solve(
         coef=np.vstack([beta.high, offset.high if intercept else np.zeros_like(rss)]),
         rss=rss,
         tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
-        inverse=_inverse(factor.inverse(), factor.kept, mean_x, triangle.weight if intercept else None),
+        invert=partial(_inverse, factor, mean_x, triangle.weight if intercept else None),
         dependent=dependent,
         condition=factor.condition,
         rows=triangle.rows,
@@ -175,12 +185,12 @@ def _nonnegative(triangle: Triangle) -> Array:
     return np.column_stack([nnls(left, right[:, j])[0] for j in range(right.shape[1])])
 
 
-def _inverse(root: Words, kept: NDArray[np.int_], mean: Words, weight: float | None) -> Array:
-    """Inverse of the cross products of [X, 1], shape (p + 1, p + 1), from that of the triangle of X.
+def _inverse(factor: Factor, mean: Words, weight: float | None) -> Array:
+    """Inverse of the cross products of [X, 1], shape (p + 1, p + 1), from the triangle of X.
 
     The diagonal, which standard errors come from, is summed in two words: the intercept's cancels.
     """
-    p = len(mean.high)
+    p, root, kept = len(mean.high), factor.inverse(), factor.kept
     inverse = np.full((p + 1, p + 1), np.nan)
     inverse[np.ix_(kept, kept)] = root.high @ root.high.T
     rows = Words(root.high.T, root.low.T)

@@ -80,6 +80,7 @@ class Objective:
         self.intercept, self.solution = intercept, solution
         self.extended = precision == "extended" or (precision == "auto" and _cheap(loaded.rows))
         self._solved: dict[str, LeastSquares] = {}
+        self._triangles: dict[str, Triangle] = {}
         self._refined: set[str] = set()
 
     @property
@@ -110,30 +111,34 @@ class Objective:
         """Second moments of all rows; one pass, kept."""
         return self._checked(self.loaded.sum(Block.moments, self.shift, self.extended))
 
-    @cached_property
-    def triangle(self) -> Triangle:
-        """Triangle of all rows by TSQR; one pass, kept."""
-        return self._checked(self.loaded.sum(Block.triangle, self.shift, self.extended))
+    def triangle(self, by: str) -> Triangle:
+        """Triangle of all rows, by "qr" (TSQR, one pass) or "cholesky" of the moments; kept."""
+        if by not in self._triangles:
+            if by == "qr":
+                triangle = self._checked(self.loaded.sum(Block.triangle, self.shift, self.extended))
+            else:
+                triangle = Triangle.of(self.moments)
+            self._triangles[by] = triangle if self.intercept else triangle.uncentred()
+        return self._triangles[by]
 
-    @cached_property
+    @property
     def factor(self) -> Triangle:
-        """The triangle at hand: of TSQR if that was asked for, else the Cholesky factor of the moments."""
-        return self._triangle("qr" if "qr" in self._solved else "cholesky")
+        """The best triangle at hand."""
+        return self.triangle("qr" if "qr" in self._solved else "cholesky")
 
     def least_squares(self, by: str) -> LeastSquares:
         """The optimum of a quadratic loss, ``by`` "cholesky" of the moments or "qr" of the rows; kept."""
         if by not in self._solved:
-            triangle = self._triangle(by)
+            triangle = self.triangle(by)
             self._solved[by] = solve(
                 triangle, self.ridge(triangle.weight), intercept=self.intercept, solution=self.solution
             )
-            self.__dict__.pop("factor", None)
         return self._solved[by]
 
     def optimum(self, by: str) -> LeastSquares:
         """`least_squares`, refined by residuals of the rows where float64 sums lost digits; kept."""
         if by not in self._refined and (passes := self.refinements(by)):
-            found, triangle = self._solved[by], self._triangle(by)
+            found, triangle = self._solved[by], self.triangle(by)
             for _ in range(passes):
                 left = self.loaded.sum(Block.residuals, found.mean, found.coef[:-1])
                 found = refine(found, left, triangle, self.ridge(found.weight), intercept=self.intercept)
@@ -148,9 +153,10 @@ class Objective:
         """
         found = self.least_squares(by)
         chosen = self.solution == "drop" or (self.solution == "minimum_norm" and not found.dependent.any())
-        if self.extended or not chosen or not self.rows.in_memory or found.condition <= REFINED_FROM:
+        lost = max(found.condition, self._stiffness())
+        if self.extended or not chosen or not self.rows.in_memory or lost <= REFINED_FROM:
             return 0
-        share = 10.0 * EPS * found.condition ** (2 if by == "cholesky" else 1)
+        share = 10.0 * EPS * max(lost, found.condition**2 if by == "cholesky" else 0.0)
         return min(math.ceil(math.log(EPS) / math.log(share)) - 1, 3) if share < 0.1 else 0
 
     @property
@@ -227,9 +233,12 @@ class Objective:
         rounded = 4.0 * EPS * (at[-1] + mean[:p] @ at[:-1] + mean[p:])
         return np.asarray(np.maximum(np.abs(offset) - rounded, 0.0) * np.sqrt(triangle.weight) / self._target)
 
-    def _triangle(self, by: str) -> Triangle:
-        triangle = self.triangle if by == "qr" else Triangle.of(self.moments)
-        return triangle if self.intercept else triangle.uncentred()
+    def _stiffness(self) -> float:
+        """How many times a penalty's row is as long as the column that it shrinks, at most."""
+        p, ridge = self.n_features, self.ridge(self.factor.weight)
+        squares = np.square(self.factor.R.high[:p, :p]).sum(axis=0)
+        seen = squares > 0
+        return float(np.sqrt(ridge[seen] / squares[seen]).max(initial=0.0))
 
     def _checked(self, sums: Sums) -> Sums:
         if sums.weight == 0.0:

@@ -24,6 +24,8 @@ __all__ = ["Moments", "Residuals", "Triangle"]
 
 Array = NDArray[np.float64]
 
+ROUNDING, ROUNDING_EXTENDED = 2.0**-49, 2.0**-96  # of long sums of squares, relative
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -71,12 +73,19 @@ class Moments:
         low_words: bool,
         log_weight: float,
     ) -> Moments:
-        """Moments from sums about `shift`: ``total = sum w (z - shift)``, ``cross`` likewise."""
+        """Moments from sums about `shift`: ``total = sum w (z - shift)``, ``cross`` likewise.
+
+        A column whose sum of squares about its mean is rounding of that about the shift is constant.
+        """
         mean = words.of(shift)
         if weight.high and np.isfinite(cross.high).all():
             delta = words.divide(total, weight)
             mean = words.add(mean, delta)
+            rounding = (ROUNDING_EXTENDED if low_words else ROUNDING) * np.diag(cross.high)
             cross = words.subtract(cross, words.multiply(words.column(total), words.row(delta)))
+            constant = np.diag(cross.high) <= rounding
+            for word in cross:
+                word[constant, :] = word[:, constant] = 0.0
         return cls(
             n_features, rows, float(weight.high), mean, cross, low_words, log_weight, float(weight.low)
         )
@@ -174,6 +183,11 @@ class Triangle:
             self.log_weight + other.log_weight,
             float(weight.low),
         )
+
+    @property
+    def deficient(self) -> bool:
+        """Whether some feature depends on those before it, to the last bit."""
+        return bool((np.diagonal(self.R.high)[: self.n_features] == 0.0).any())
 
     def uncentred(self) -> Triangle:
         """The triangle of the rows about zero instead of their means: for fits without intercept."""

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import tempfile
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,7 @@ def _evidence(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor
     arrays = {name: _shaped(tensors[f"evidence.{name}"], shape).numpy() for name, shape in shapes.items()}
     return LeastSquares(
         coef=coef.numpy(),
+        invert=partial(np.asarray, arrays.pop("inverse")),
         dependent=_shaped(tensors["evidence.dependent"], (p,), torch.bool).numpy(),
         condition=float(document["condition"]),
         rows=int(document["rows"]),

@@ -17,7 +17,7 @@ from torchlinear import interruption
 from torchlinear.block import Block, Rows
 from torchlinear.engines.base import Engine, Loaded, Summable, tree
 
-__all__ = ["Local"]
+__all__ = ["Local", "single_threaded_blas"]
 
 T = TypeVar("T", bound=Summable)
 
@@ -87,7 +87,10 @@ def _blas() -> Any:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Threads belong to the engine alone: BLAS and torch get one each while any sum is under way."""
+    """Threads belong to the engine alone: BLAS and torch get one each while any fit is under way.
+
+    Besides, waking BLAS's threads for a 3 x 3 triangle can cost milliseconds.
+    """
     global _users, _outside
     with _lock:
         if _users == 0:

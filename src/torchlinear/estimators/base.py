@@ -114,6 +114,7 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             penalty,
             Local().load(rows),
             intercept=self.fit_intercept,
+            precision="double",  # no standard errors here; coefficients are refined where float64 loses digits
             solution="nonnegative" if self.positive else "minimum_norm",
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.cholesky import Cholesky
 from torchlinear.solvers.qr import QR
+from torchlinear.statistics import Triangle
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
@@ -35,7 +36,7 @@ def choose(objective: Objective) -> Choice:
     by_moments = objective.least_squares("cholesky")
     words = "double-double" if objective.extended else "float64"
     limit = CONDITION_EXTENDED if objective.extended else CONDITION_DOUBLE
-    if by_moments.dependent.any():
+    if by_moments.dependent.any() or Triangle.of(objective.moments).deficient:
         return Choice(QR(), f"qr ({words}): columns look dependent, which normal equations cannot judge")
     if not by_moments.condition <= limit:
         return Choice(QR(), f"qr ({words}): condition number {by_moments.condition:.2g}")

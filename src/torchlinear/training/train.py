@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from torchlinear.block import TensorRows, default_names
+from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
@@ -125,17 +127,19 @@ def train(
         optimizer = optim.Adam(p for p in model.parameters() if p.requires_grad)
     batching = Batching(len(x), size, shuffle, generator)
     plan = _plan(ModuleProblem(model, criterion, x, y, batching), optimizer, scheduler, number)
-    outcome = run(
-        plan.problem,
-        plan.solver,
-        torch.empty(0, 1, device="cpu"),
-        stop=lambda _: False,
-        limits=Limits(number),
-        report=_EpochLog(number, every),
-    )
+    with single_threaded_blas() if isinstance(plan.solver, Compiled) else nullcontext():
+        outcome = run(
+            plan.problem,
+            plan.solver,
+            torch.empty(0, 1, device="cpu"),
+            stop=lambda _: False,
+            limits=Limits(number),
+            report=_EpochLog(number, every),
+        )
+        trained = _fit(plan, optimizer, outcome)
     if outcome.status is Status.DIVERGED:
         warnings.warn(f"training {outcome.status.value}", ConvergenceWarning, stacklevel=2)
-    return _fit(plan, optimizer, outcome)
+    return trained
 
 
 @dataclass(frozen=True, slots=True)
