@@ -24,6 +24,7 @@ from torch import Tensor
 
 from torchlinear.block import Block, Rows
 from torchlinear.engines.base import Loaded
+from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import DataError
 from torchlinear.factor import rounding
 from torchlinear.leastsquares import LeastSquares, refine, solve
@@ -174,6 +175,7 @@ class Objective:
         squares = np.square(residual).sum(axis=0) + np.square(self.factor.R.high[p:, p:]).sum(axis=0)
         return replace(self.evidence, coef=at, rss=squares + self.factor.weight * np.square(offset))
 
+    @single_threaded_blas()
     def singular(self) -> Array:
         """Singular values of the centred, weighted features, largest first, shape (p,)."""
         p = self.n_features
