@@ -154,8 +154,10 @@ class Objective:
         """
         found = self.least_squares(by)
         chosen = self.solution == "drop" or (self.solution == "minimum_norm" and not found.dependent.any())
+        if self.extended or not chosen or not self.rows.in_memory:
+            return 0
         lost = max(found.condition, self._stiffness())
-        if self.extended or not chosen or not self.rows.in_memory or lost <= REFINED_FROM:
+        if lost <= REFINED_FROM:
             return 0
         share = 10.0 * EPS * max(lost, found.condition**2 if by == "cholesky" else 0.0)
         return min(math.ceil(math.log(EPS) / math.log(share)) - 1, 3) if share < 0.1 else 0
@@ -218,7 +220,7 @@ class Objective:
         relative = np.maximum(np.abs(slope) - rounded, 0.0) / (np.where(norms > 0, norms, 1.0) * self._target)
         return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0)))
 
-    @cached_property
+    @property
     def _target(self) -> Array:
         """Norms of the targets about their means, shape (k,); of a constant one, its rounding; 1 for zeros."""
         triangle, p = self.factor, self.n_features

@@ -36,7 +36,8 @@ def choose(objective: Objective) -> Choice:
     by_moments = objective.least_squares("cholesky")
     words = "double-double" if objective.extended else "float64"
     limit = CONDITION_EXTENDED if objective.extended else CONDITION_DOUBLE
-    if by_moments.dependent.any() or Triangle.of(objective.moments).deficient:
+    hidden = objective.penalty is not None and Triangle.of(objective.moments).deficient
+    if by_moments.dependent.any() or hidden:
         return Choice(QR(), f"qr ({words}): columns look dependent, which normal equations cannot judge")
     if not by_moments.condition <= limit:
         return Choice(QR(), f"qr ({words}): condition number {by_moments.condition:.2g}")
