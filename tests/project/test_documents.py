@@ -172,6 +172,15 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).replace(" ", "-")
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_files_that_the_guide_names_are_there(language: str) -> None:
+    text = (ROOT / "docs" / language / "guide.md").read_text(encoding="utf-8")
+    table = text.split("\n## 16.")[1].split("\n|", 1)[1]
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", table)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / "src" / "torchlinear" / path).exists()] == []
+
+
 def test_readme_shows_python() -> None:
     assert [step for step in steps(ROOT / "README.md") if step.kind == "python"]
 
