@@ -74,8 +74,17 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Mine(threading.local):
+    """What this thread has set: how deep it is inside, and torch's threads before."""
+
+    depth = 0
+    before = 0
+
+
+_mine = _Mine()
 _lock = threading.RLock()
-_users = 0
+_users = 0  # threads that are inside
+_outside: Any = None  # torch's threads and BLAS's limits before the first of them
 
 
 @cache
@@ -91,21 +100,34 @@ def single_threaded_blas() -> Iterator[None]:
 
     Besides, waking BLAS's threads for a 3 x 3 triangle can cost milliseconds.
     """
-    global _users, _outside
-    with _lock:
-        if _users == 0:
-            _outside = (torch.get_num_threads(), _blas().limit(limits=1))
-            torch.set_num_threads(1)
-        _users += 1
+    if _mine.depth == 0:
+        _enter()
+    _mine.depth += 1
     try:
         yield
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                threads, limiter = _outside
-                limiter.restore_original_limits()
-                torch.set_num_threads(threads)
+        _mine.depth -= 1
+        if _mine.depth == 0:
+            _leave()
 
 
-_outside: Any = None
+def _enter() -> None:
+    """BLAS's limit holds for the process, so the first thread sets it; torch's for each thread by itself."""
+    global _users, _outside
+    with _lock:
+        threads = torch.get_num_threads()
+        if _users == 0:
+            _outside = (threads, _blas().limit(limits=1, user_api="blas"))
+        # torch gives a new thread what the last thread set: during somebody's fit, one.
+        _mine.before = _outside[0] if threads == 1 else threads
+        torch.set_num_threads(1)
+        _users += 1
+
+
+def _leave() -> None:
+    global _users
+    with _lock:
+        torch.set_num_threads(_mine.before)
+        _users -= 1
+        if _users == 0:
+            _outside[1].restore_original_limits()
