@@ -231,3 +231,12 @@ def test_divergence_is_a_status_with_advice() -> None:
     with pytest.warns(tl.ConvergenceWarning, match="lower lr"):
         fit = tl.fit(X, Y, solver=tl.SGD(lr=1.0), max_epochs=2_000)
     assert fit.status is tl.Status.DIVERGED
+
+
+def test_a_step_that_climbs_has_diverged_however_slowly() -> None:
+    generator = torch.Generator().manual_seed(0)
+    steep = torch.randn(50, 2, generator=generator) * torch.tensor([1.0, 30.0])
+    with pytest.warns(tl.ConvergenceWarning, match="lower lr"):
+        fit = tl.fit(steep, steep.sum(dim=1), solver=tl.SGD(lr=1.2e-3, epochs=50))
+    assert fit.coef.isfinite().all()
+    assert fit.status is tl.Status.DIVERGED

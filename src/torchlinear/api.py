@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from torchlinear import interruption
 from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
@@ -27,6 +29,7 @@ from torchlinear.solvers.base import Solver, State
 
 __all__ = ["fit", "load", "solve"]
 
+LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
 
@@ -156,27 +159,38 @@ def solve(
     weight_type: str | None = None,
 ) -> Solution:
     """Minimise `objective`: choose the solver, run the loop, keep the record. `fit` and the estimators call it."""
-    if solver == "auto":
-        choice = choose(objective)
-        chosen, why = choice.solver, choice.reason
-    else:
-        chosen = _member(SOLVERS, solver, Solver)
-        why = chosen.describe(objective)
+    chosen, why = _chosen(objective, solver)
     refusal = chosen.refusal(objective)
     if refusal is not None:
         raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
     tolerance = TOLERANCE if tol is None else tol
+    start = torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64)
     outcome = run(
         objective,
         chosen,
-        torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64),
+        start,
         stop=lambda state: objective.certificate(state.coef) <= tolerance,
         limits=Limits(chosen.epochs if max_epochs is None else max_epochs, time_limit),
         report=callback,
     )
-    if outcome.status is Status.INTERRUPTED and outcome.state.epoch == 0:
+    if outcome.status is Status.INTERRUPTED and outcome.state.epoch == outcome.state.cursor == 0:
         raise KeyboardInterrupt
+    if outcome.status in LIMITED and objective.value(outcome.state.coef) > objective.value(start):
+        outcome = replace(outcome, status=Status.DIVERGED)
     return _record(objective, outcome, why, weight_type)
+
+
+def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
+    """The solver, and why; to choose one may take a pass over the rows."""
+    if solver != "auto":
+        chosen: Solver = _member(SOLVERS, solver, Solver)
+        return chosen, chosen.describe(objective)
+    try:
+        with interruption.watching():
+            choice = choose(objective)
+    except interruption.Interrupted:
+        raise KeyboardInterrupt from None
+    return choice.solver, choice.reason
 
 
 def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
@@ -187,7 +201,7 @@ def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str |
         targets=objective.rows.targets,
         intercept=objective.intercept,
         loss=objective.loss.name,
-        penalty="none" if objective.penalty is None else repr(objective.penalty),
+        penalty="none" if objective.penalty is None else str(objective.penalty),
         solver=why,
         status=outcome.status,
         history=outcome.history,

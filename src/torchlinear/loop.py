@@ -22,6 +22,7 @@ from torchlinear.solvers.base import Budget, Solver, State
 __all__ = ["History", "Limits", "Outcome", "Status", "run"]
 
 STEP_SECONDS = 0.1
+MOST_PARTS = 1_000  # tensors that a history is kept in, of one loss each when epochs are slow
 
 
 class Status(Enum):
@@ -96,6 +97,7 @@ class History:
         self.capacity = capacity
         self.stride = 1
         self.seen = 0
+        self._kept = 0
         self._parts: list[Tensor] = []
 
     @classmethod
@@ -106,17 +108,21 @@ class History:
                 f"a history of {seen} epochs by {stride} does not have {tuple(loss.shape)} losses"
             )
         history = cls()
-        history.seen, history.stride, history._parts = seen, stride, [loss]
+        history.seen, history.stride, history._kept, history._parts = seen, stride, loss.numel(), [loss]
         return history
 
     def extend(self, trace: Tensor) -> None:
         """Add the losses of the next epochs, shape (e,)."""
-        first = -self.seen % self.stride
+        part = trace[-self.seen % self.stride :: self.stride].double().clone()
         self.seen += trace.numel()
-        self._parts.append(trace[first :: self.stride].double().clone())
-        while sum(part.numel() for part in self._parts) > self.capacity:
-            self._parts = [torch.cat(self._parts)[::2].clone()]
-            self.stride *= 2
+        self._kept += part.numel()
+        if part.numel():
+            self._parts.append(part)
+        while self._kept > self.capacity:
+            self._parts, self.stride = [self.loss[::2].clone()], 2 * self.stride
+            self._kept = self._parts[0].numel()
+        if len(self._parts) > MOST_PARTS:
+            self._parts = [self.loss]
 
     @property
     def loss(self) -> Tensor:
@@ -203,6 +209,8 @@ def run(
                     report(state, history)
         except interruption.Interrupted:
             status = Status.INTERRUPTED
+        if status is Status.INTERRUPTED:
+            interruption.honoured()
     return Outcome(state, status, history, time.perf_counter() - began)
 
 

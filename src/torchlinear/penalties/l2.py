@@ -52,6 +52,10 @@ class L2(Penalty):
                 f"column_weights={self.column_weights!r}."
             )
 
+    def __str__(self) -> str:
+        weighted = "" if self.column_weights is None else ", with column weights"
+        return f"L2({self.alpha:g}){weighted}"
+
     def value(self, beta: Tensor) -> Tensor:
         """P(beta), a scalar."""
         return 0.5 * (self.curvature(beta) * beta.square()).sum()

@@ -113,7 +113,8 @@ class Descent(Solver):
 
     def describe(self, objective: Objective) -> str:
         """Say what runs, in one sentence."""
-        rows = "all rows" if self._all_rows(objective.rows) else f"{self.batch_size} rows"
+        some = "one row" if self.batch_size == 1 else f"{self.batch_size} rows"
+        rows = "all rows" if self._all_rows(objective.rows) else some
         if self.lr is not None:
             return f"{self.name}: {rows} a step, lr={self.lr:g} in your units, the trajectory of torch.optim"
         return f"{self.name}: {rows} a step, columns standardised inside, lr {self.chosen_by()}"
