@@ -38,7 +38,7 @@ def watching() -> Iterator[None]:
         yield
         return
 
-    def ask(signum: int, frame: FrameType | None) -> None:
+    def ask(_signum: int, _frame: FrameType | None) -> None:
         if _asked.is_set():
             raise KeyboardInterrupt
         _asked.set()
