@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal
 
@@ -232,8 +233,10 @@ def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> None:
 
 def _above_zero(**limits: float | None) -> None:
     for name, value in limits.items():
-        if value is not None and not value > 0:
-            raise InvalidInput(f"{name}={value!r}: expected a number above 0.")
+        kind = Integral if name == "max_epochs" else Real
+        if value is not None and not (isinstance(value, kind) and value > 0):
+            number = "whole number" if kind is Integral else "number"
+            raise InvalidInput(f"{name}={value!r}: expected a {number} above 0.")
 
 
 def _member(registry: Any, given: Any, kind: type) -> Any:
@@ -241,9 +244,9 @@ def _member(registry: Any, given: Any, kind: type) -> Any:
     if isinstance(given, kind):
         return given
     if not isinstance(given, str):
+        got = f"the class {given.__name__}: call it" if isinstance(given, type) else type(given).__name__
         raise InvalidInput(
-            f"{registry.kind}= takes one of {', '.join(registry.entries)} or a {kind.__name__} object, "
-            f"got {type(given).__name__}."
+            f"{registry.kind}= takes one of {', '.join(registry.entries)} or a {kind.__name__} object, got {got}."
         )
     made = registry.load(given)
     return made()

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from torchlinear.block import Block, Rows, TensorRows, sample
 from torchlinear.errors import InvalidInput, RowsNeeded
-from torchlinear.inputs import as_features, as_targets, is_tabular
 from torchlinear.loop import History, Status
 from torchlinear.model import LinearModel
 from torchlinear.solution import Solution
+from torchlinear.values import as_features, as_targets, is_frame, is_tabular, n_rows, with_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -184,7 +184,7 @@ class Fit:
         if X.shape[1] != len(self.names):
             raise InvalidInput(
                 f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on "
-                f"{len(self.names)}: {', '.join(self.names)}."
+                f"{len(self.names)}: {', '.join(self.names)}. One row has the shape (1, {len(self.names)})."
             )
         return X
 
@@ -258,6 +258,9 @@ class Fit:
         if self.design is not None:
             from torchlinear.sources import read
 
+            if y is not None and is_frame(data):
+                y = as_targets(y, n_rows(data)).cpu().numpy()
+                data = with_columns(data, dict(zip(self.solution.targets, y.T)))
             return self.design.rows(read(data))
         X = self._array(data)
         return TensorRows(X, as_targets(y, X.shape[0]), names=self.names)

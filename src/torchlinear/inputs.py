@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from torchlinear.block import Rows, TensorRows
-from torchlinear.errors import DataError, InvalidInput
+from torchlinear.block import Rows, TensorRows, default_names
+from torchlinear.errors import InvalidInput
+from torchlinear.values import (
+    as_features,
+    as_targets,
+    as_weights,
+    column_names,
+    is_frame,
+    is_tabular,
+    labels,
+    n_rows,
+    unused,
+    with_columns,
+)
 
 if TYPE_CHECKING:
     from torchlinear.design import Design
 
-__all__ = ["Prepared", "as_features", "as_targets", "is_tabular", "prepare", "resolve_device"]
+__all__ = ["Prepared", "prepare", "resolve_device"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,11 @@ def prepare(
 ) -> Prepared:
     """Rows of `data`, with `target` and `weights`; see `torchlinear.fit` for what each may be."""
     place = resolve_device(device)
-    if is_tabular(data) and (formula is not None or target is None or _names(target)):
+    if is_tabular(data):
+        if target is not None and not _names(target):
+            data, target, columns = _with_target(data, target, columns, weights)
+        if weights is not None and not isinstance(weights, str):
+            data, weights = _with_weights(data, weights)
         return _prepare_table(data, target, formula, columns, weights, missing, intercept, place)
     if formula is not None or columns is not None:
         given = "formula" if formula is not None else "columns"
@@ -57,13 +70,36 @@ def prepare(
         raise InvalidInput(
             f"target={target!r} names a column, but the data is {_kind(data)}; pass the values of y."
         )
-    names = tuple(str(c) for c in data.columns) if hasattr(data, "columns") else None
     X = as_features(data)
     y = as_targets(target, X.shape[0])
-    weight = None if weights is None else _as_weights(weights, X.shape[0])
+    weight = None if weights is None else as_weights(weights, X.shape[0])
     if place is not None:
         X, y = X.to(place), y.to(place)
-    return Prepared(TensorRows(X, y, weight, names=names), None, weight is not None)
+    rows = TensorRows(X, y, weight, names=labels(data), targets=labels(target))
+    return Prepared(rows, None, weight is not None)
+
+
+def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[Any, list[str], list[str]]:
+    """A frame with the values of a target as columns of it, their names, and those of the features."""
+    if not is_frame(frame):
+        raise InvalidInput(
+            f"target for a file is the name of a column (or names, for several), got {_kind(target)}."
+        )
+    y, known = as_targets(target, n_rows(frame)), column_names(frame)
+    names = labels(target) or unused(default_names("y", y.shape[1]), frame)
+    both = [name for name in names if name in known]
+    if both:
+        raise InvalidInput(f"{both[0]!r} is the target and also a feature; leave it out of the features.")
+    features = [name for name in known if name != weights] if columns is None else columns
+    return with_columns(frame, dict(zip(names, y.cpu().numpy().T))), list(names), features
+
+
+def _with_weights(frame: Any, weights: Any) -> tuple[Any, str]:
+    """A frame with the values of weights as a column of it, and its name."""
+    if not is_frame(frame):
+        raise InvalidInput(f"weights for a file is the name of a column, got {_kind(weights)}.")
+    (name,) = unused(("weights",), frame)
+    return with_columns(frame, {name: as_weights(weights, n_rows(frame)).cpu().numpy()}), name
 
 
 def _prepare_table(
@@ -76,10 +112,6 @@ def _prepare_table(
     intercept: bool,
     place: torch.device | None,
 ) -> Prepared:
-    if weights is not None and not isinstance(weights, str):
-        raise InvalidInput(
-            "weights for a file or a frame is the name of a column, got " + _kind(weights) + "."
-        )
     if place is not None and place.type != "cpu":
         raise InvalidInput(
             f"device={str(place)!r} takes tensors; files and frames are fitted on the CPU for now."
@@ -118,78 +150,6 @@ def resolve_device(device: str | torch.device) -> torch.device | None:
             "use device='cpu' or device='auto'."
         )
     return place
-
-
-def as_features(X: Any, name: str = "X") -> Tensor:
-    """A float tensor of shape (n, p) from a tensor, an array, a frame of numbers or nested lists; 1-D is a column."""
-    tensor = _as_float(X, name)
-    if tensor.ndim == 1:
-        tensor = tensor.unsqueeze(1)
-    if tensor.ndim != 2:
-        raise InvalidInput(f"{name} has shape {tuple(tensor.shape)}; expected (n, p), rows by features.")
-    if tensor.shape[0] == 0 or tensor.shape[1] == 0:
-        raise DataError(f"{name} has shape {tuple(tensor.shape)}: there is nothing to fit.")
-    return tensor
-
-
-def as_targets(y: Any, rows: int) -> Tensor:
-    """A float tensor of shape (n, k) for n = `rows`; 1-D is one target."""
-    tensor = _as_float(y, "y")
-    if tensor.ndim == 1:
-        tensor = tensor.unsqueeze(1)
-    if tensor.ndim != 2 or tensor.shape[0] != rows or tensor.shape[1] == 0:
-        raise InvalidInput(
-            f"y has shape {tuple(_shape(y))} for {rows} rows of X; expected ({rows},) or ({rows}, k)."
-        )
-    return tensor
-
-
-def _as_weights(weights: Any, rows: int) -> Tensor:
-    tensor = _as_float(weights, "weights").double()
-    if tensor.shape != (rows,):
-        raise InvalidInput(f"weights has shape {tuple(tensor.shape)}; expected ({rows},), one for each row.")
-    if not bool(torch.isfinite(tensor).all()) or bool((tensor < 0).any()):
-        raise InvalidInput("weights must be finite and at least 0.")
-    return tensor
-
-
-def _as_float(values: Any, name: str) -> Tensor:
-    if isinstance(values, Tensor):
-        tensor = values.detach()
-    else:
-        try:
-            array = np.asarray(values)
-            if array.dtype.kind not in "fiub":
-                array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{name} holds values that are not numbers (such as {_example(values)!r}); pass a frame with column "
-                "names, so that text becomes categories, or convert it first."
-            ) from None
-        if not array.flags.writeable or not array.dtype.isnative or any(step < 0 for step in array.strides):
-            array = array.astype(array.dtype.newbyteorder("="), copy=True)
-        tensor = torch.from_numpy(array)
-    if tensor.is_complex():
-        raise DataError(f"{name} is complex; expected real numbers.")
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
-
-
-def _example(values: Any) -> Any:
-    for value in np.asarray(values, dtype=object).ravel()[:10_000]:
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return value
-    return None
-
-
-def _shape(values: Any) -> Sequence[int]:
-    return np.shape(values) if not isinstance(values, Tensor) else values.shape
-
-
-def is_tabular(data: Any) -> bool:
-    """Whether `data` has named columns: a path, a frame, a table or a mapping of columns."""
-    return isinstance(data, (str, PathLike, Mapping)) or hasattr(data, "columns") or hasattr(data, "schema")
 
 
 def _names(target: Any) -> bool:
