@@ -165,7 +165,7 @@ def solve(
     if refusal is not None:
         raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
     tolerance = TOLERANCE if tol is None else tol
-    start = torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64)
+    start = torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64, device="cpu")
     outcome = run(
         objective,
         chosen,

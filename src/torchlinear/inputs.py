@@ -79,7 +79,7 @@ def prepare(
     return Prepared(rows, None, weight is not None)
 
 
-def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[Any, list[str], list[str]]:
+def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[Any, list[str], Any]:
     """A frame with the values of a target as columns of it, their names, and those of the features."""
     if not is_frame(frame):
         raise InvalidInput(
@@ -90,8 +90,9 @@ def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[A
     both = [name for name in names if name in known]
     if both:
         raise InvalidInput(f"{both[0]!r} is the target and also a feature; leave it out of the features.")
-    features = [name for name in known if name != weights] if columns is None else columns
-    return with_columns(frame, dict(zip(names, y.cpu().numpy().T))), list(names), features
+    if columns is None:
+        columns = [name for name in known if not isinstance(weights, str) or name != weights]
+    return with_columns(frame, dict(zip(names, y.cpu().numpy().T))), list(names), columns
 
 
 def _with_weights(frame: Any, weights: Any) -> tuple[Any, str]:

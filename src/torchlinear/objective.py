@@ -187,7 +187,7 @@ class Objective:
         """What the penalty adds to the diagonal of the features' cross products, shape (p,)."""
         if self.penalty is None:
             return np.zeros(self.n_features)
-        origin = torch.zeros(self.n_features, 1, dtype=torch.float64)
+        origin = torch.zeros(self.n_features, 1, dtype=torch.float64, device="cpu")
         return np.asarray(self.penalty.curvature(origin)[:, 0].numpy() * (weight / 2.0))
 
     @DIVERGED

@@ -176,7 +176,7 @@ def _unpacked(
     )
     like = {None: None, "float32": torch.float32, "float64": torch.float64}[document["dtype"]]
     design = None if document["design"] is None else Design.from_dict(document["design"])
-    return solution, design, None if like is None else torch.empty(0, dtype=like)
+    return solution, design, None if like is None else torch.empty(0, dtype=like, device="cpu")
 
 
 def _evidence(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor) -> LeastSquares:

@@ -127,7 +127,7 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             last = rows.X.dtype.type(0.0)
         given = rows.device is not None
         self.coef_: Any = torch.from_numpy(beta.copy()).to(rows.device) if given else beta
-        self.intercept_: Any = torch.as_tensor(last).to(rows.device) if given else last
+        self.intercept_: Any = torch.as_tensor(last, device=rows.device) if given else last
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R squared of the predictions; arrays or tensors."""

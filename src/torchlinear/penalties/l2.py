@@ -45,7 +45,7 @@ class L2(Penalty):
     def __post_init__(self) -> None:
         if self.column_weights is not None:  # arrays and tensors too; a tuple compares and prints
             object.__setattr__(self, "column_weights", tuple(map(float, self.column_weights)))
-        values = torch.as_tensor([self.alpha, *(self.column_weights or ())], dtype=torch.float64)
+        values = torch.as_tensor([self.alpha, *(self.column_weights or ())], dtype=torch.float64, device="cpu")
         if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
             raise InvalidInput(
                 f"L2 takes a finite alpha and column_weights of at least 0, got alpha={self.alpha!r}, "
@@ -71,10 +71,10 @@ class L2(Penalty):
     def weights(self, n_features: int) -> Tensor:
         """Column weights, shape (p,), float64; `InvalidInput` when their number is not p."""
         if self.column_weights is None:
-            return torch.ones(n_features, dtype=torch.float64)
+            return torch.ones(n_features, dtype=torch.float64, device="cpu")
         if len(self.column_weights) != n_features:
             raise InvalidInput(
                 f"L2.column_weights has {len(self.column_weights)} entries for {n_features} columns; "
                 "give one for each column of the design (dummies count singly)."
             )
-        return torch.as_tensor(self.column_weights, dtype=torch.float64)
+        return torch.as_tensor(self.column_weights, dtype=torch.float64, device="cpu")

@@ -53,5 +53,5 @@ class Cholesky(Solver):
 def exact_step(problem: Objective, factor: str) -> State:
     """State at the optimum by `factor`."""
     coef = torch.from_numpy(problem.optimum(factor).coef.copy())
-    trace = torch.tensor([problem.value(coef)], dtype=torch.float64)
+    trace = torch.tensor([problem.value(coef)], dtype=torch.float64, device="cpu")
     return State(coef, epoch=1, trace=trace, done=True)

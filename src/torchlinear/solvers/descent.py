@@ -145,7 +145,7 @@ class Descent(Solver):
         memory = _memory(walk)
         if not self._all_rows(problem.rows):
             memory["generator"] = torch.Generator().manual_seed(self.seed).get_state()
-            memory["total"] = torch.zeros(1, dtype=torch.float64)
+            memory["total"] = torch.zeros(1, dtype=torch.float64, device="cpu")
         if self.lr is None:
             memory["spectrum"] = self._spectrum(problem, frame)
         return State(frame.coef(theta), memory=memory)
@@ -202,7 +202,7 @@ class Descent(Solver):
         view = batches(rows, frame, problem.ridge(2.0), size)
         for count in _calls(2**62, budget.seconds, row_seconds * size):
             if order is None:
-                order = torch.randperm(n, generator=generator, dtype=torch.int32)
+                order = torch.randperm(n, generator=generator, dtype=torch.int32, device="cpu")
             stop = min(state.cursor + count * size, n)
             part = descend(view, rule, walk, self.rates(state, 1)[0], order, state.cursor, stop, total)
             walk, total = part.walk, part.total
@@ -215,7 +215,11 @@ class Descent(Solver):
                 kept = generator.get_state()
                 if state.epoch == last_epoch:
                     break
-        memory = {"generator": kept, "total": torch.tensor([total], dtype=torch.float64), **_memory(walk)}
+        memory = {
+            "generator": kept,
+            "total": torch.tensor([total], dtype=torch.float64, device="cpu"),
+            **_memory(walk),
+        }
         return replace(
             state, coef=frame.coef(walk.theta), memory={**state.memory, **memory}, trace=_trace(losses)
         )
@@ -231,14 +235,16 @@ class Descent(Solver):
     def _spectrum(self, problem: Objective, frame: Frame) -> Tensor:
         found = spectrum(quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight))
         if self._all_rows(problem.rows):
-            return torch.tensor([found.top, found.bottom, found.rough, 1.0], dtype=torch.float64)
+            return torch.tensor(
+                [found.top, found.bottom, found.rough, 1.0], dtype=torch.float64, device="cpu"
+            )
         assert isinstance(problem.rows, TensorRows)
         assert self.batch_size is not None
         n, b, rough = len(problem.rows.X), self.batch_size, found.top
         if self.follows_curvature:
             steepest = steepest_row(problem.rows, frame, problem.intercept)
             rough = (n * (b - 1) * found.top + (n - b) * steepest) / (b * (n - 1.0))
-        return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64)
+        return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64, device="cpu")
 
     def _rule(self, problem: Objective) -> Rule:
         options = self.options()
