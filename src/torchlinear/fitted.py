@@ -262,8 +262,10 @@ class Fit:
                 y = as_targets(y, n_rows(data)).cpu().numpy()
                 data = with_columns(data, dict(zip(self.solution.targets, y.T)))
             return self.design.rows(read(data))
+        if y is None:
+            raise InvalidInput("y is missing: this model was fitted on arrays, so pass plot(data=X, y=y).")
         X = self._array(data)
-        return TensorRows(X, as_targets(y, X.shape[0]), names=self.names)
+        return TensorRows(X, as_targets(y, X.shape[0]), names=self.names, targets=self.solution.targets)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rows": None}
