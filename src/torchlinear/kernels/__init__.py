@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from torchlinear.kernels.cache import folder
 
-__all__ = ["Kernel", "compiled", "inlined", "product_error"]
+__all__ = ["Kernel", "compiled", "inlined", "prefetch", "product_error"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _LOCK = threading.RLock()
@@ -173,6 +173,10 @@ def product_error(a: float, b: float, product: float) -> float:
     return float(Fraction(a) * Fraction(b) - Fraction(product))
 
 
+def prefetch(matrix: Any, row: int, column: int) -> None:
+    """Ask for the cache line of one element of a two-dimensional array ahead of its use; it changes nothing."""
+
+
 def _numba() -> Any:
     import numba
 
@@ -214,7 +218,8 @@ def _readable(signature: str) -> str:
 @functools.cache
 def _inner(function: Callable[..., Any], fastmath: frozenset[str] = frozenset()) -> Any:
     """Compile for use inside kernels."""
-    return _product_error() if function is product_error else _jit(function, fastmath=set(fastmath))
+    intrinsics = {product_error: _product_error, prefetch: _prefetch}
+    return intrinsics[function]() if function in intrinsics else _jit(function, fastmath=set(fastmath))
 
 
 def _jit(function: Callable[..., Any], **options: Any) -> Any:
@@ -224,7 +229,9 @@ def _jit(function: Callable[..., Any], **options: Any) -> Any:
         value = scope.get(name)
         if isinstance(value, Kernel):
             scope[name] = _inner(value.function, frozenset(value.fastmath))
-        elif isinstance(value, types.FunctionType) and (value in _inlined or value is product_error):
+        elif isinstance(value, types.FunctionType) and (
+            value in _inlined or value in (product_error, prefetch)
+        ):
             scope[name] = _inner(value)
     code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
     twin = types.FunctionType(code, scope, function.__name__, defaults, closure)
@@ -253,6 +260,30 @@ def _product_error() -> Any:
         return nb.float64(nb.float64, nb.float64, nb.float64), emit
 
     return fused
+
+
+def _prefetch() -> Any:
+    from llvmlite import ir
+    from numba import types as nb
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def ahead(_: Any, matrix: Any, row: Any, column: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            place = cgutils.get_item_pointer(
+                context, builder, signature.args[0], array, [args[1], args[2]], wraparound=False
+            )
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(call, [builder.bitcast(place, byte), word(0), word(3), word(1)])  # read, keep, data
+            return context.get_dummy_value()
+
+        return nb.void(matrix, nb.intp, nb.intp), emit
+
+    return ahead
 
 
 def _dekker(a: float, b: float, product: float) -> float:

@@ -17,11 +17,13 @@ SGD without momentum and weight decay is written out in both: to call `advance` 
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.kernels import compiled, inlined
+from torchlinear.kernels import compiled, inlined, prefetch
 from torchlinear.kernels.update import SGD, Array, advance, stored, tick
 
 __all__ = ["follow", "full_batch", "mini_batch"]
 
+AHEAD = 16  # rows that are asked for before they are gathered
+LINE = 8  # float64 numbers of a cache line
 BLOCK_ROWS = 256  # rows gathered at a time: 20 float64 columns fill 40 KB, inside the second-level cache
 
 _RULE = "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1]"
@@ -98,6 +100,44 @@ def full_batch(
     return losses.size
 
 
+@compiled(
+    "int64(const float64[:, ::1], const float64[:, ::1], const float64[::1], int64, float64[::1], float64[::1],"
+    " float64, float64, float64, boolean, float64[::1])",
+    fastmath={"reassoc", "contract", "nsz"},
+)
+def _one_by_one(
+    rows: Array, targets: Array, weights: Array, count: int, theta: Array, grad: Array,
+    rate: float, factor: float, gain: float, single: bool, total: Array,
+) -> int:  # fmt: skip
+    """Step along each of `count` rows of one target; return how many were used, fewer at a number not finite."""
+    p = theta.size - 1
+    t, bias, c = theta[:p], theta[p], 0.0
+    for i in range(count):
+        row, eta = rows[i], bias
+        for j in range(p):
+            eta += row[j] * t[j]
+        r = eta - targets[i, 0]
+        total[0] += factor * gain * weights[i] * r * r
+        c = stored(2.0 * factor * weights[i] * r, single)
+        bias = stored(bias - rate * c, single)
+        if single:
+            for j in range(p):
+                t[j] = stored(t[j] - rate * stored(c * row[j], True), True)
+        else:
+            step = rate * c
+            for j in range(p):
+                t[j] -= step * row[j]
+        if not np.isfinite(c):
+            count = i + 1
+            break
+    theta[p] = bias
+    if count:
+        grad[p] = c
+        for j in range(p):
+            grad[j] = stored(c * rows[count - 1, j], single)
+    return count
+
+
 _MINI_BATCH = [
     f"int64({_RULE}, {_WALK}, const {x}[:, ::1], const {y}[:, ::1], const float64[::1], const int32[::1],"
     f" int64, int64, int64, {_SCALES}, float64[::1])"
@@ -118,10 +158,17 @@ def mini_batch(
     rows, targets, weights = np.empty((BLOCK_ROWS, p)), np.empty((BLOCK_ROWS, k)), np.ones(BLOCK_ROWS)
     plain, sign, start, stop = is_plain(code, spans, hyper)
     t, g, rate, penalised = theta[start:stop], grad[start:stop], sign * rates[0, 0], ridge.any()
+    alone = plain and k == 1 and batch_size == 1 and not penalised and start == 0 and stop == p + 1
     loss, used, size, at = 0.0, 0, min(batch_size, n - first), first
     while at < last:
         count = min(BLOCK_ROWS, last - at)
         for i in range(count):
+            if at + i + AHEAD < last:
+                ahead = order[at + i + AHEAD]
+                for j in range(0, p, LINE):
+                    prefetch(X, ahead, j)
+                prefetch(X, ahead, p - 1)
+                prefetch(y, ahead, 0)
             source = order[at + i]
             for j in range(p):
                 rows[i, j] = (X[source, j] - centre[j]) * scale[j]
@@ -129,6 +176,12 @@ def mini_batch(
                 targets[i, o] = (y[source, o] - target_centre[o]) * target_scale[o]
             if weight.size:
                 weights[i] = weight[source]
+        if alone:
+            used = _one_by_one(rows, targets, weights, count, theta, grad, rate, factor, gain[0], single, total)
+            at += used
+            if used < count:
+                return at
+            continue
         for i in range(count):
             for o in range(k):
                 s, b = o * p, k * p + o
