@@ -41,8 +41,8 @@ def small(rows: int, columns: int) -> None:
     y = X @ rng.normal(size=columns) + rng.normal(size=rows)
     race(
         f"warm LinearRegression().fit, {rows:,} x {columns}",
-        Side("torchlinear LinearRegression", lambda: tl.LinearRegression().fit(X, y), 101),
-        Side("scikit-learn LinearRegression(tol=0)", lambda: LinearRegression(tol=0).fit(X, y), 101),
+        Side("torchlinear LinearRegression", lambda: tl.LinearRegression().fit(X, y), 21, 20),
+        Side("scikit-learn LinearRegression(tol=0)", lambda: LinearRegression(tol=0).fit(X, y), 21, 20),
         goal="at least 1",
         file="small_fit",
     )

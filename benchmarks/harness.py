@@ -17,11 +17,12 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a name, the work, and how often it is timed."""
+    """One side of a comparison: a name, the work, how often it is timed, and how many calls in a row are one timing."""
 
     name: str
     work: Callable[[], object]
     repeats: int = 5
+    calls: int = 1
 
 
 def race(title: str, ours: Side, *peers: Side, goal: str, file: str) -> float:
@@ -31,7 +32,7 @@ def race(title: str, ours: Side, *peers: Side, goal: str, file: str) -> float:
     for turn in range(max(side.repeats for side in (ours, *peers))):
         for side in (ours, *peers):
             if turn < side.repeats:
-                times[side.name].append(seconds(side.work))
+                times[side.name].append(seconds(side.work, side.calls))
     return report(title, {name: median(values) for name, values in times.items()}, goal=goal, file=file)
 
 
@@ -46,11 +47,13 @@ def report(title: str, medians: dict[str, float], *, goal: str, file: str) -> fl
     return ratio
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
+def seconds(work: Callable[[], object], calls: int = 1) -> float:
+    """Wall-clock seconds of a call, after a pause in which the BLAS threads of the side before stop spinning."""
+    time.sleep(0.2)
     began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - began) / calls
 
 
 def machine() -> str:

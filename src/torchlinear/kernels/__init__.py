@@ -269,7 +269,7 @@ def _prefetch() -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def ahead(_: Any, matrix: Any, row: Any, column: Any) -> Any:
+    def ahead(_: Any, matrix: Any, row: Any, column: Any) -> Any:  # noqa: ARG001
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             array = context.make_array(signature.args[0])(context, builder, args[0])
             place = cgutils.get_item_pointer(

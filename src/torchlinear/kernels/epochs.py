@@ -177,7 +177,9 @@ def mini_batch(
             if weight.size:
                 weights[i] = weight[source]
         if alone:
-            used = _one_by_one(rows, targets, weights, count, theta, grad, rate, factor, gain[0], single, total)
+            used = _one_by_one(
+                rows, targets, weights, count, theta, grad, rate, factor, gain[0], single, total
+            )
             at += used
             if used < count:
                 return at
