@@ -207,9 +207,10 @@ class Triangle:
         return replace(self, R=self._qr(words.stack(self.R, rows)))
 
     def _qr(self, stacked: Words) -> Words:
-        return (
-            triangle_kernels.qr(stacked) if self.low_words else words.of(np.linalg.qr(stacked.high, mode="r"))
-        )
+        if self.low_words:
+            return triangle_kernels.qr(stacked)
+        R = np.linalg.qr(stacked.high, mode="r")
+        return words.of(np.copysign(1.0, np.diag(R))[:, np.newaxis] * R)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Cholesky(Solver):
     def refusal(self, objective: Objective) -> str | None:
         """Why not, or None."""
         if not objective.loss.quadratic:
-            return f"cholesky solves squared loss only, not {objective.loss.name}."
+            return f"cholesky solves squared loss only, not {objective.loss.name}; use loss='squared'."
         return None
 
     def init(self, problem: Objective, coef: Tensor) -> State:

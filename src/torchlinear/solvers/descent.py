@@ -122,7 +122,7 @@ class Descent(Solver):
     def refusal(self, objective: Objective) -> str | None:
         """Why not, or None."""
         if objective.loss.name != "squared":
-            return f"the descent family minimises squared loss so far, not {objective.loss.name}."
+            return f"the descent family minimises squared loss so far, not {objective.loss.name}; use loss='squared'."
         if not self._all_rows(objective.rows):
             if not isinstance(objective.rows, TensorRows):
                 return (

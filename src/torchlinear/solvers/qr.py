@@ -33,7 +33,7 @@ class QR(Solver):
     def refusal(self, objective: Objective) -> str | None:
         """Why not, or None."""
         if not objective.loss.quadratic:
-            return f"qr solves squared loss only, not {objective.loss.name}."
+            return f"qr solves squared loss only, not {objective.loss.name}; use loss='squared'."
         return None
 
     def init(self, problem: Objective, coef: Tensor) -> State:
