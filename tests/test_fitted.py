@@ -108,9 +108,7 @@ def test_rows_may_come_back_for_a_plot() -> None:
         (tl.fit(FRAME[["a"]], FRAME["y"]), FRAME[["a"]], FRAME["y"]),
     ):
         again = pickle.loads(pickle.dumps(fit))
-        points = [
-            len(artist.get_offsets()) for artist in again.plot(data=data, y=target).collections[:1]
-        ]
+        points = [len(artist.get_offsets()) for artist in again.plot(data=data, y=target).collections[:1]]
         assert points == [N]
     with pytest.raises(tl.InvalidInput, match=r"plot\(data=X, y=y\)"):
         tl.fit(X, Y).plot(data=X)

@@ -58,5 +58,5 @@ class Registry:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"``, or an empty string when nothing known is close to `name`."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.65)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -63,7 +63,7 @@ def test_the_same_bits_for_any_number_of_workers(kind: Any, rows: Cut, asked: An
     assert bits(again) == bits(found[0])
     expected = asked(whole(rows), shift, extended)
     assert (found[0].rows, found[0].weight) == (expected.rows, pytest.approx(expected.weight, rel=1e-14))
-    np.testing.assert_allclose(found[0].mean.high, expected.mean.high, rtol=1e-13)
+    np.testing.assert_allclose(found[0].mean.high, expected.mean.high, rtol=1e-13, atol=1e-14)
     ours, theirs = ((s.cross if asked is Block.moments else s.R).high for s in (found[0], expected))
     np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 

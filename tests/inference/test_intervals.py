@@ -97,7 +97,7 @@ def test_no_degrees_of_freedom_no_interval() -> None:
 
 def test_refusals(rows: tuple) -> None:
     X, y, _ = rows
-    with pytest.raises(InvalidInput, match=r"L2\(alpha=1.0.*fit without a penalty"):
+    with pytest.raises(InvalidInput, match=r"L2\(1\).*fit without a penalty"):
         prediction(tl.fit(X, y, penalty="l2").solution, X)
     solution = tl.fit(X, y).solution
     with pytest.raises(InvalidInput, match=r"\(60, 2\); expected \(n, 3\), the columns x0, x1, x2"):

@@ -45,7 +45,9 @@ class L2(Penalty):
     def __post_init__(self) -> None:
         if self.column_weights is not None:  # arrays and tensors too; a tuple compares and prints
             object.__setattr__(self, "column_weights", tuple(map(float, self.column_weights)))
-        values = torch.as_tensor([self.alpha, *(self.column_weights or ())], dtype=torch.float64, device="cpu")
+        values = torch.as_tensor(
+            [self.alpha, *(self.column_weights or ())], dtype=torch.float64, device="cpu"
+        )
         if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
             raise InvalidInput(
                 f"L2 takes a finite alpha and column_weights of at least 0, got alpha={self.alpha!r}, "
