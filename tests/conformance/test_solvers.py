@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import torchlinear as tl
+from torchlinear.api import TOLERANCE
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.base import Loss
@@ -25,7 +26,7 @@ N, P, K = 80, 3, 2
 
 # Their steps end at the optimum of the objective, or as near as float64 gets.
 EXACT = {"cholesky", "qr"}
-CONVERGE = EXACT | {"bgd", "momentum", "nesterov", "adagrad"}
+CONVERGE = EXACT | {"bgd", "momentum", "nesterov"}  # linearly, in theory too
 
 
 @pytest.fixture(params=REGISTRY.entries)
@@ -75,14 +76,13 @@ def same(a: State, b: State) -> bool:
 def test_it_reaches_the_optimum_or_says_how_far_it_is(solver: Solver, name: str, problem: Objective) -> None:
     best = torch.from_numpy(problem.optimum("qr").coef)
     state = start(solver, problem)
-    while not state.done and state.epoch < solver.epochs and problem.certificate(state.coef) > 1e-9:
+    while not state.done and state.epoch < solver.epochs and problem.certificate(state.coef) > TOLERANCE:
         state = solver.step(problem, state, Budget(max(1, solver.epochs // 10), math.inf))
+        above = problem.value(state.coef) - problem.value(best)
         bound = _excess_at_most(problem, problem.certificate(state.coef))
-        assert problem.value(state.coef) - problem.value(best) <= bound * (1 + 1e-6) + 1e-14 * problem.value(
-            best
-        )
+        assert above <= bound * (1 + 1e-6) + 1e-14 * problem.value(best)
     if name in CONVERGE:
-        assert problem.certificate(state.coef) <= (1e-12 if name in EXACT else 1e-9)
+        assert problem.certificate(state.coef) <= (1e-12 if name in EXACT else TOLERANCE)
         if name in EXACT:
             torch.testing.assert_close(state.coef, best, rtol=1e-11, atol=1e-13)
     else:
