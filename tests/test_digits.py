@@ -103,12 +103,14 @@ def test_order_and_threads_do_not_change_a_bit() -> None:
     generator = torch.Generator().manual_seed(2)
     from torchlinear.block import SHARD_ROWS, TensorRows
     from torchlinear.losses.squared import Squared
-    from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
 
     X = torch.randn(5 * SHARD_ROWS + 17, 4, generator=generator, dtype=torch.float64)
     y = X.sum(dim=1, keepdim=True) + torch.randn(X.shape[0], 1, generator=generator, dtype=torch.float64)
     solved = [
-        Objective(Squared(), None, Local(workers).load(TensorRows(X, y))).least_squares("cholesky").coef
+        QuadraticObjective(Squared(), None, Local(workers).load(TensorRows(X, y)))
+        .least_squares("cholesky")
+        .coef
         for workers in (1, 2, 3)
     ]
     assert np.array_equal(solved[0], solved[1])

@@ -15,7 +15,7 @@ from torchlinear import interruption
 from torchlinear.block import Block, TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
+from torchlinear.quadratic import QuadraticObjective
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 Y = X.sum(dim=1) + 1.0
@@ -52,8 +52,8 @@ class Pressed(TensorRows):
             yield Block(self.X, self.y)
 
 
-def objective(rows: TensorRows) -> Objective:
-    return Objective(Squared(), None, Local(workers=1).load(rows))
+def objective(rows: TensorRows) -> QuadraticObjective:
+    return QuadraticObjective(Squared(), None, Local(workers=1).load(rows))
 
 
 def test_once_ends_at_the_next_step() -> None:
@@ -139,7 +139,7 @@ def test_a_sum_over_threads_ends_too() -> None:
     waited = threading.Event()
     rows = Slow(at=-1, shards=30)
     with pytest.raises(KeyboardInterrupt):
-        solve(Objective(Squared(), None, Local(workers=3).load(rows)), "cholesky")
+        solve(QuadraticObjective(Squared(), None, Local(workers=3).load(rows)), "cholesky")
     assert len(seen) < 60  # of 150 blocks
 
 

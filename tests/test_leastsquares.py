@@ -15,8 +15,8 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
 from torchlinear.penalties.l2 import L2
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.auto import choose
 
 Array = np.ndarray[Any, Any]
@@ -27,10 +27,10 @@ factors = pytest.mark.parametrize("by", ["cholesky", "qr"])
 
 def objective(
     X: Array, y: Array, weight: Array | None = None, *, penalty: L2 | None = None, **options: Any
-) -> Objective:
+) -> QuadraticObjective:
     y = y[:, None] if y.ndim == 1 else y
     rows = TensorRows(*(None if a is None else torch.from_numpy(a) for a in (X, y, weight)))  # type: ignore[arg-type]
-    return Objective(Squared(), penalty, Local().load(rows), **options)
+    return QuadraticObjective(Squared(), penalty, Local().load(rows), **options)
 
 
 def solved(by: str, X: Array, y: Array, weight: Array | None = None, **options: Any) -> LeastSquares:

@@ -20,9 +20,9 @@ from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.losses.base import Loss
-from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
@@ -132,7 +132,7 @@ def fit(
         device=device,
     )
     rows, design = prepared.rows, prepared.design
-    objective = Objective(
+    objective = QuadraticObjective(
         _member(LOSSES, loss, Loss),
         None if penalty is None else _member(PENALTIES, penalty, Penalty),
         Local().load(rows),
@@ -150,7 +150,7 @@ def fit(
 
 @single_threaded_blas()
 def solve(
-    objective: Objective,
+    objective: QuadraticObjective,
     solver: str | Solver = "auto",
     *,
     tol: float | None = None,
@@ -181,7 +181,7 @@ def solve(
     return _record(objective, outcome, why, weight_type)
 
 
-def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
+def _chosen(objective: QuadraticObjective, solver: str | Solver) -> tuple[Solver, str]:
     """The solver, and why; to choose one may take a pass over the rows."""
     if solver != "auto":
         chosen: Solver = _member(SOLVERS, solver, Solver)
@@ -194,7 +194,7 @@ def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
     return choice.solver, choice.reason
 
 
-def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
+def _record(objective: QuadraticObjective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
     coef = outcome.state.coef.detach().cpu().double()
     return Solution(
         coef=coef,

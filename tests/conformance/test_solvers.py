@@ -17,8 +17,8 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.base import Loss
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
 from torchlinear.penalties.l2 import L2
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers import REGISTRY
 from torchlinear.solvers.base import Budget, Solver, State
 
@@ -43,21 +43,21 @@ def solver(name: str) -> Solver:
 
 
 @pytest.fixture(params=["intercept", "origin"])
-def problem(request: Any, rng: np.random.Generator) -> Objective:
+def problem(request: Any, rng: np.random.Generator) -> QuadraticObjective:
     """Ridge with weights and columns in different units; condition number of the columns below 5."""
     mixed = np.eye(P) + 0.3 * rng.uniform(-1.0, 1.0, size=(P, P))
     X = rng.normal(size=(N, P)) @ mixed * [1.0, 100.0, 0.01] + [0.5, 0.0, 0.02]
     y = X @ rng.normal(size=(P, K)) + rng.normal(size=(N, K)) + 1.0
     rows = TensorRows(*(torch.from_numpy(a) for a in (X, y, rng.uniform(0.5, 2.0, size=N))))
     penalty = L2(0.1, column_weights=[1.0, 1e4, 1e-4])
-    return Objective(Squared(), penalty, Local(1).load(rows), intercept=request.param == "intercept")
+    return QuadraticObjective(Squared(), penalty, Local(1).load(rows), intercept=request.param == "intercept")
 
 
-def start(solver: Solver, problem: Objective) -> State:
+def start(solver: Solver, problem: QuadraticObjective) -> State:
     return solver.init(problem, torch.zeros(P + 1, K, dtype=torch.float64))
 
 
-def steps(solver: Solver, problem: Objective, *epochs: int) -> list[State]:
+def steps(solver: Solver, problem: QuadraticObjective, *epochs: int) -> list[State]:
     states = [start(solver, problem)]
     for count in epochs:
         states.append(solver.step(problem, states[-1], Budget(count, math.inf)))
@@ -73,7 +73,9 @@ def same(a: State, b: State) -> bool:
     )
 
 
-def test_it_reaches_the_optimum_or_says_how_far_it_is(solver: Solver, name: str, problem: Objective) -> None:
+def test_it_reaches_the_optimum_or_says_how_far_it_is(
+    solver: Solver, name: str, problem: QuadraticObjective
+) -> None:
     best = torch.from_numpy(problem.optimum("qr").coef)
     state = start(solver, problem)
     while not state.done and state.epoch < solver.epochs and problem.certificate(state.coef) > TOLERANCE:
@@ -89,7 +91,7 @@ def test_it_reaches_the_optimum_or_says_how_far_it_is(solver: Solver, name: str,
         assert problem.certificate(state.coef) < 0.2 < problem.certificate(torch.zeros_like(best))
 
 
-def _excess_at_most(problem: Objective, certificate: float) -> float:
+def _excess_at_most(problem: QuadraticObjective, certificate: float) -> float:
     """What the objective can be above its least, by the certificate c: with H = R'R + ridge and slope g in
     standardised units |g_j| <= c t, it is g' H^-1 g / W <= p (c t)^2 / (smallest eigenvalue W), and (c t)^2 / W
     more for the intercept."""
@@ -101,7 +103,7 @@ def _excess_at_most(problem: Objective, certificate: float) -> float:
     return float((P / np.linalg.eigvalsh(H)[0] + 1.0) * certificate**2 * targets / weight)
 
 
-def test_half_the_budget_twice_is_the_whole_to_the_bit(solver: Solver, problem: Objective) -> None:
+def test_half_the_budget_twice_is_the_whole_to_the_bit(solver: Solver, problem: QuadraticObjective) -> None:
     whole, halves = steps(solver, problem, 8), steps(solver, problem, 4, 4)
     if whole[-1].done:
         assert same(whole[-1], halves[1])
@@ -110,7 +112,7 @@ def test_half_the_budget_twice_is_the_whole_to_the_bit(solver: Solver, problem: 
         assert torch.equal(whole[-1].trace, torch.cat([state.trace for state in halves[1:]]))
 
 
-def test_a_step_is_pure(solver: Solver, problem: Objective) -> None:
+def test_a_step_is_pure(solver: Solver, problem: QuadraticObjective) -> None:
     state = steps(solver, problem, 2)[-1]
     before = replace(state, coef=state.coef.clone(), memory={k: v.clone() for k, v in state.memory.items()})
     once, twice = (solver.step(problem, state, Budget(3, math.inf)) for _ in range(2))
@@ -118,7 +120,9 @@ def test_a_step_is_pure(solver: Solver, problem: Objective) -> None:
     assert same(once, twice)
 
 
-def test_a_step_keeps_to_its_budget_and_traces_every_epoch(solver: Solver, problem: Objective) -> None:
+def test_a_step_keeps_to_its_budget_and_traces_every_epoch(
+    solver: Solver, problem: QuadraticObjective
+) -> None:
     first, second = steps(solver, problem, 3)[-1], steps(solver, problem, 1)[-1]
     assert 1 <= first.epoch <= 3
     assert second.epoch == 1
@@ -129,19 +133,19 @@ def test_a_step_keeps_to_its_budget_and_traces_every_epoch(solver: Solver, probl
         assert state.coef.shape == (P + 1, K)
 
 
-def test_without_an_intercept_it_stays_zero(solver: Solver, problem: Objective) -> None:
+def test_without_an_intercept_it_stays_zero(solver: Solver, problem: QuadraticObjective) -> None:
     state = steps(solver, problem, 5)[-1]
     assert bool((state.coef[-1] == 0).all()) == (not problem.intercept)
 
 
-def test_a_state_is_tensors_and_numbers(solver: Solver, problem: Objective) -> None:
+def test_a_state_is_tensors_and_numbers(solver: Solver, problem: QuadraticObjective) -> None:
     for state in steps(solver, problem, 2):
         assert all(isinstance(value, Tensor) for value in state.memory.values())
         assert isinstance(state.epoch, int)
         assert isinstance(state.cursor, int)
 
 
-def test_it_describes_itself_in_one_line(solver: Solver, name: str, problem: Objective) -> None:
+def test_it_describes_itself_in_one_line(solver: Solver, name: str, problem: QuadraticObjective) -> None:
     described = solver.describe(problem)
     assert described.startswith(name)
     assert "\n" not in described
@@ -161,16 +165,19 @@ class Quartic(Loss):
     def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         return 4.0 * (eta - y).pow(3)
 
+    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+        return 12.0 * (eta - y).square()
+
 
 class Streamed(TensorRows):
     """Rows that are read again at every pass and know no order."""
 
 
 def test_it_refuses_what_it_cannot_minimise_and_says_what_to_do(
-    solver: Solver, name: str, problem: Objective
+    solver: Solver, name: str, problem: QuadraticObjective
 ) -> None:
     assert solver.refusal(problem) is None
-    refused = solver.refusal(Objective(Quartic(), None, problem.loaded))
+    refused = solver.refusal(QuadraticObjective(Quartic(), None, problem.loaded))
     assert refused is not None
     assert "quartic" in refused
     assert refused.split("; ")[-1] == "use loss='squared'."
@@ -180,7 +187,7 @@ def test_it_refuses_what_it_cannot_minimise_and_says_what_to_do(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rows_of_any_dtype_are_solved_in_float64(
-    solver: Solver, problem: Objective, dtype: torch.dtype
+    solver: Solver, problem: QuadraticObjective, dtype: torch.dtype
 ) -> None:
     rows = problem.rows
     assert isinstance(rows, TensorRows)
@@ -189,7 +196,9 @@ def test_rows_of_any_dtype_are_solved_in_float64(
     exact = TensorRows(rows.X.to(dtype).double(), rows.y.to(dtype).double(), rows.weight)
     found, truth = (
         steps(
-            solver, Objective(Squared(), problem.penalty, Local(1).load(part), intercept=problem.intercept), 3
+            solver,
+            QuadraticObjective(Squared(), problem.penalty, Local(1).load(part), intercept=problem.intercept),
+            3,
         )[-1]
         for part in (held, exact)
     )

@@ -14,8 +14,8 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
 from torchlinear.penalties.l2 import L2
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers import rules
 from torchlinear.solvers.base import Budget, State
 
@@ -57,7 +57,7 @@ def rows(n=150, p=3, k=1, seed=0, dtype=torch.float64):
 
 
 def objective_of(X, y, penalty=None, intercept=True, weight=None):
-    return Objective(Squared(), penalty, Local().load(TensorRows(X, y, weight)), intercept=intercept)
+    return QuadraticObjective(Squared(), penalty, Local().load(TensorRows(X, y, weight)), intercept=intercept)
 
 
 def run(solver, objective, epochs, coef=None, seconds=FOREVER):

@@ -19,8 +19,8 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.squared import Squared
 from torchlinear.model import LinearModel
-from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
+from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["LinearEstimator", "TrainingRows"]
 
@@ -108,8 +108,8 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
         return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
 
-    def _objective(self, rows: TensorRows, penalty: Penalty | None) -> Objective:
-        return Objective(
+    def _objective(self, rows: TensorRows, penalty: Penalty | None) -> QuadraticObjective:
+        return QuadraticObjective(
             Squared(),
             penalty,
             Local().load(rows),

@@ -1,23 +1,55 @@
-"""What a loss is: a function of the linear predictor and the target, row by row."""
+"""What a loss is: a function of the linear predictor and the target, row by row.
+
+With the linear predictor ``eta`` (n, k) and a target ``y`` (n, t), a row costs ``l(eta_i, y_i)``: the negative
+log-likelihood of its family, up to what does not depend on eta. A target is as the loss wants it: t = k, but
+for softmax, whose y (n, 1) numbers the class.
+
+    gradient    g = dl / deta,
+    curvature   h = d^2 l / deta^2, its diagonal,
+    expected    the same, averaged over y given eta: never below 0,
+    product     (d^2 l / deta^2) v for a direction v in the space of eta.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 __all__ = ["Loss"]
 
 
 class Loss(ABC):
-    """A loss in link space, for a linear predictor ``eta`` and a target ``y``, both (n, k).
+    """A loss in link space, for a linear predictor ``eta`` (n, k) and a target ``y`` (n, t).
 
-    The objective of a fit is the weighted mean over rows of `value`, plus the penalty.
+    The objective of a fit is the weighted mean over rows of `value`, plus the penalty. Outside of the domain
+    of a link (a negative Poisson mean) the value is inf, so that a line search turns back.
+
+    Attributes
+    ----------
+    name : str
+        What users type, and what summaries print.
+    quadratic : bool
+        The loss is the square of a residual: its second derivative is constant.
+    smooth : bool
+        The gradient is continuous.
+    separable : bool
+        Outputs do not interact: the second derivative is diagonal. False for softmax.
+    labels : bool
+        The target is a class, so that predictions are classes and probabilities.
+    dispersed : bool
+        The variance has a factor of its own to be estimated (Gaussian, Gamma), rather than one that is known
+        to be 1 (Poisson, binomial).
     """
 
     name: ClassVar[str]
     quadratic: ClassVar[bool] = False
+    smooth: ClassVar[bool] = True
+    separable: ClassVar[bool] = True
+    labels: ClassVar[bool] = False
+    dispersed: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
@@ -26,3 +58,31 @@ class Loss(ABC):
     @abstractmethod
     def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Derivative of `value` by `eta`, shape (n, k)."""
+
+    @abstractmethod
+    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Diagonal of the second derivative of `value` by `eta`, shape (n, k)."""
+
+    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
+        """`curvature`, averaged over targets of the mean that `eta` says; shape (n, k), at least 0."""
+        return self.curvature(eta, y)
+
+    def product(self, eta: Tensor, y: Tensor, direction: Tensor) -> Tensor:
+        """Second derivative times `direction`, both shape (n, k)."""
+        return self.curvature(eta, y) * direction
+
+    def mean(self, eta: Tensor) -> Tensor:
+        """What the target is expected to be, shape (n, k): the inverse of the link."""
+        return eta
+
+    def variance(self, mean: Tensor) -> Tensor:
+        """Variance of a target of this mean, up to the dispersion; shape (n, k)."""
+        return torch.ones_like(mean)
+
+    def start(self, y: Tensor) -> Tensor:
+        """Linear predictor to start each row from, shape (n, k): near its target and inside of the domain."""
+        return y.double()
+
+    def refusal(self, y: Tensor) -> str | None:
+        """Why these targets cannot be had, what is expected instead; None when they can."""
+        return None

@@ -1,10 +1,11 @@
-"""Squared error: l(eta, y) = sum over outputs of (y - eta)^2; gradient 2 (eta - y)."""
+"""Squared error: l(eta, y) = sum over outputs of (y - eta)^2; gradient 2 (eta - y), curvature 2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from torchlinear.losses.base import Loss
@@ -26,6 +27,7 @@ class Squared(Loss):
 
     name: ClassVar[str] = "squared"
     quadratic: ClassVar[bool] = True
+    dispersed: ClassVar[bool] = True
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
@@ -34,3 +36,7 @@ class Squared(Loss):
     def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Derivative of `value` by `eta`, shape (n, k)."""
         return 2.0 * (eta - y)
+
+    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Second derivative of `value` by `eta`, shape (n, k): 2."""
+        return torch.full_like(eta, 2.0)

@@ -1,4 +1,8 @@
-"""What a penalty is: a function of the coefficients, never of the intercept."""
+"""What a penalty is: a function of the coefficients, never of the intercept.
+
+A penalty is the sum of a smooth part, which `gradient` and `curvature` differentiate, and of one that is not,
+which solvers meet through `prox`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ class Penalty(ABC):
     """A penalty P(beta) on the coefficients beta, shape (p, k), in the user's units."""
 
     name: ClassVar[str]
+    smooth: ClassVar[bool] = True
 
     @abstractmethod
     def value(self, beta: Tensor) -> Tensor:
@@ -21,8 +26,12 @@ class Penalty(ABC):
 
     @abstractmethod
     def gradient(self, beta: Tensor) -> Tensor:
-        """Derivative of `value`, shape (p, k)."""
+        """Derivative of the smooth part, shape (p, k)."""
 
     @abstractmethod
     def curvature(self, beta: Tensor) -> Tensor:
-        """Diagonal of the second derivative, shape (p, k)."""
+        """Diagonal of the second derivative of the smooth part, shape (p, k)."""
+
+    def prox(self, beta: Tensor, step: Tensor) -> Tensor:
+        """``argmin_b (b - beta)^2 / (2 step) + (what is not smooth)(b)``, shape (p, k); `step` broadcasts."""
+        return beta

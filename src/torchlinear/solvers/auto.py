@@ -11,7 +11,7 @@ from torchlinear.solvers.qr import QR
 from torchlinear.statistics import Triangle
 
 if TYPE_CHECKING:
-    from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["Choice", "choose"]
 
@@ -31,7 +31,7 @@ class Choice:
     reason: str
 
 
-def choose(objective: Objective) -> Choice:
+def choose(objective: QuadraticObjective) -> Choice:
     """The exact solver that keeps the digits; it may look at the moments, which the fit then reuses."""
     by_moments = objective.least_squares("cholesky")
     words = "double-double" if objective.extended else "float64"

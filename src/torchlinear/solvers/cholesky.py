@@ -17,6 +17,7 @@ from torchlinear.solvers.base import Budget, Solver, State
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["Cholesky", "exact_step"]
 
@@ -41,16 +42,16 @@ class Cholesky(Solver):
             return f"cholesky solves squared loss only, not {objective.loss.name}; use loss='squared'."
         return None
 
-    def init(self, problem: Objective, coef: Tensor) -> State:
+    def init(self, problem: QuadraticObjective, coef: Tensor) -> State:
         """State before the pass."""
         return State(coef.double())
 
-    def step(self, problem: Objective, state: State, budget: Budget) -> State:
+    def step(self, problem: QuadraticObjective, state: State, budget: Budget) -> State:
         """The optimum."""
         return exact_step(problem, "cholesky")
 
 
-def exact_step(problem: Objective, factor: str) -> State:
+def exact_step(problem: QuadraticObjective, factor: str) -> State:
     """State at the optimum by `factor`."""
     coef = torch.from_numpy(problem.optimum(factor).coef.copy())
     trace = torch.tensor([problem.value(coef)], dtype=torch.float64, device="cpu")

@@ -28,6 +28,7 @@ from torchlinear.solvers.optimizers import Translation, write_back
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
     from torchlinear.training.modules import Batching
 
 __all__ = ["Compiled", "SquaredRows"]
@@ -44,7 +45,7 @@ class SquaredRows:
 
     Attributes
     ----------
-    objective : Objective
+    objective : QuadraticObjective
         Squared loss on the rows.
     batching : Batching
         How the rows are split.
@@ -54,7 +55,7 @@ class SquaredRows:
         Whether epochs come from the second moments of all rows, instead of from the rows.
     """
 
-    objective: Objective
+    objective: QuadraticObjective
     batching: Batching
     mean: bool
     by_moments: bool

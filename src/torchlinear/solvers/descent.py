@@ -32,6 +32,7 @@ from torchlinear.solvers.frame import Frame, Spectrum, quadratic, spectrum
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["Descent"]
 
@@ -133,7 +134,7 @@ class Descent(Solver):
                 return "batches take at most 2**31 - 1 rows; leave batch_size out."
         return None
 
-    def init(self, problem: Objective, coef: Tensor) -> State:
+    def init(self, problem: QuadraticObjective, coef: Tensor) -> State:
         """State before the first step."""
         frame = self._frame(problem)
         theta = frame.theta(coef)
@@ -150,7 +151,7 @@ class Descent(Solver):
             memory["spectrum"] = self._spectrum(problem, frame)
         return State(frame.coef(theta), memory=memory)
 
-    def step(self, problem: Objective, state: State, budget: Budget) -> State:
+    def step(self, problem: QuadraticObjective, state: State, budget: Budget) -> State:
         """Go on until the budget is used, at a batch's end."""
         frame = self._frame(problem)
         advance = self._full_batch if self._all_rows(problem.rows) else self._mini_batch
@@ -173,7 +174,7 @@ class Descent(Solver):
         """
         return np.maximum(1.0 - epoch / self.epochs, 1.0 / self.epochs)
 
-    def _full_batch(self, problem: Objective, frame: Frame, state: State, budget: Budget) -> State:
+    def _full_batch(self, problem: QuadraticObjective, frame: Frame, state: State, budget: Budget) -> State:
         form = quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight)
         rule, walk, losses = self._rule(problem), _walk(state), []
         p, k = problem.n_features, problem.n_outputs
@@ -189,7 +190,7 @@ class Descent(Solver):
             state, coef=frame.coef(walk.theta), memory={**state.memory, **_memory(walk)}, trace=_trace(losses)
         )
 
-    def _mini_batch(self, problem: Objective, frame: Frame, state: State, budget: Budget) -> State:
+    def _mini_batch(self, problem: QuadraticObjective, frame: Frame, state: State, budget: Budget) -> State:
         rows, size = problem.rows, self.batch_size
         assert isinstance(rows, TensorRows)  # `refusal` has seen to it
         assert size is not None
@@ -227,12 +228,12 @@ class Descent(Solver):
     def _all_rows(self, rows: Rows) -> bool:
         return self.batch_size is None or (rows.n_rows is not None and self.batch_size >= rows.n_rows)
 
-    def _frame(self, problem: Objective) -> Frame:
+    def _frame(self, problem: QuadraticObjective) -> Frame:
         if self.lr is not None:
             return Frame.users(problem.n_features, problem.n_outputs)
         return Frame.standardised(problem.factor, problem.ridge(2.0))
 
-    def _spectrum(self, problem: Objective, frame: Frame) -> Tensor:
+    def _spectrum(self, problem: QuadraticObjective, frame: Frame) -> Tensor:
         found = spectrum(quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight))
         if self._all_rows(problem.rows):
             return torch.tensor(
@@ -246,7 +247,7 @@ class Descent(Solver):
             rough = (n * (b - 1) * found.top + (n - b) * steepest) / (b * (n - 1.0))
         return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64, device="cpu")
 
-    def _rule(self, problem: Objective) -> Rule:
+    def _rule(self, problem: QuadraticObjective) -> Rule:
         options = self.options()
         hyper = np.zeros((1, 8))
         names = ("lr", "weight_decay", "maximize", *update.HYPER[self.code])

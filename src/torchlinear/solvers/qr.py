@@ -12,6 +12,7 @@ from torchlinear.solvers.cholesky import exact_step
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
+    from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["QR"]
 
@@ -36,10 +37,10 @@ class QR(Solver):
             return f"qr solves squared loss only, not {objective.loss.name}; use loss='squared'."
         return None
 
-    def init(self, problem: Objective, coef: Tensor) -> State:
+    def init(self, problem: QuadraticObjective, coef: Tensor) -> State:
         """State before the pass."""
         return State(coef.double())
 
-    def step(self, problem: Objective, state: State, budget: Budget) -> State:
+    def step(self, problem: QuadraticObjective, state: State, budget: Budget) -> State:
         """The optimum."""
         return exact_step(problem, "qr")

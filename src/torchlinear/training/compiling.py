@@ -16,7 +16,7 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers import optimizers
 from torchlinear.solvers.compiled import SquaredRows
 from torchlinear.training.first_loss import first_loss, name_of
@@ -71,7 +71,7 @@ def squared_rows(problem: ModuleProblem, affine: Affine, by_moments: bool = True
     X = X if X.dtype in AGREEMENT else X.double()
     y = y if y.dtype in AGREEMENT else y.to(X.dtype)
     rows = TensorRows(X.contiguous(), y.contiguous())
-    objective = Objective(Squared(), None, Local().load(rows))
+    objective = QuadraticObjective(Squared(), None, Local().load(rows))
     mean = getattr(problem.criterion, "reduction", "mean") == "mean"
     return SquaredRows(objective, problem.batching, mean, by_moments)
 

@@ -22,7 +22,7 @@ from torchlinear.errors import ConvergenceWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
 from torchlinear.loop import History, Limits, Outcome, Status, run
-from torchlinear.objective import Objective
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solution import Solution
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.compiled import Compiled, SquaredRows
@@ -232,7 +232,7 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
     return TrainedFit(solution, module.model, rows, plan.obstacle)
 
 
-def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> Objective | None:
+def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> QuadraticObjective | None:
     """The objective whose optimum the training was on its way to, where it is known and cheap."""
     if plan.affine is None or not _squared(plan.module.criterion) or _decay(optimizer):
         return None

@@ -13,8 +13,8 @@ from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.losses.squared import Squared
-from torchlinear.objective import Objective
 from torchlinear.penalties.l2 import L2
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.auto import choose
 
 N, P, K = 60, 4, 2
@@ -66,9 +66,9 @@ class Problem:
 
 def objective(
     X: Array, Y: Array, w: Array | None = None, penalty: L2 | None = None, **options: Any
-) -> Objective:
+) -> QuadraticObjective:
     rows = TensorRows(*(None if a is None else torch.from_numpy(a) for a in (X, Y, w)))  # type: ignore[arg-type]
-    return Objective(Squared(), penalty, Local().load(rows), **options)
+    return QuadraticObjective(Squared(), penalty, Local().load(rows), **options)
 
 
 @precisions
