@@ -100,9 +100,12 @@ def test_one_alpha_for_each_target() -> None:
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"alpha": -1.0}, "expected finite numbers of at least 0"),
-        ({"alpha": np.ones(2)}, r"alpha has shape \(2,\) for 1 targets"),
-        ({"solver": "qr"}, "solver='qr' is not known. Known: auto, svd"),
+        ({"alpha": -1.0}, r"'alpha' parameter of Ridge must be a float in the range \[0.0, inf\)"),
+        ({"alpha": [-1.0]}, "expected finite numbers of at least 0"),
+        ({"alpha": np.ones(2)}, "Number of targets and number of penalties do not correspond: 2 != 1"),
+        ({"solver": "qr"}, "'solver' parameter of Ridge must be a str among"),
+        ({"solver": "svd", "positive": True}, "solver='svd' does not support positive fitting"),
+        ({"solver": "lbfgs"}, "'lbfgs' solver can be used only when positive=True"),
     ],
 )
 def test_parameters_of_ridge(parameters: dict[str, Any], sentence: str) -> None:

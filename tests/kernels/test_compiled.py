@@ -284,6 +284,24 @@ def test_threads_may_make_the_first_call_at_once() -> None:
     assert results == [14.0] * 8
 
 
+def test_threads_may_call_with_new_types_while_one_compiles_them() -> None:
+    kernel = compiled(*SIGNATURES)(_sum_of_squares)
+    assert kernel(X) == 14.0
+    barrier, results = threading.Barrier(8), []
+
+    def call() -> None:
+        x = X.astype(np.float32)
+        barrier.wait()
+        results.append(kernel(x))
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == [14.0] * 8
+
+
 def test_a_kernel_lets_other_threads_run(kernel: Kernel) -> None:
     x = np.ones(100_000_000, dtype=np.float32)
     kernel(x[:10])

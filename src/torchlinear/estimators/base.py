@@ -1,36 +1,51 @@
-"""What the regressors share: validation in, fitted attributes out, tensors for tensors."""
+"""What all faces share: parameters and rows validated, fitted attributes kept, tensors for tensors."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _num_samples,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn import get_config
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
+from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
 from torchlinear.model import LinearModel
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
 
-__all__ = ["LinearEstimator", "TrainingRows"]
+__all__ = ["LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]
+
+DTYPES = [np.float64, np.float32]
 
 
 class TrainingRows:
     """Validated rows of one call of `fit`.
 
+    What an estimator takes is in its tags: several targets, sparse X.
+
+    Parameters
+    ----------
+    estimator : LinearEstimator
+        The estimator, which learns the number and the names of the features.
+    X : array, tensor, frame or sparse matrix, shape (n, p)
+        Features.
+    y : array or tensor, shape (n,) or (n, k)
+        Targets.
+    sample_weight : float or array, shape (n,), optional
+        Weights, at least 0.
+
     Attributes
     ----------
-    X : ndarray, shape (n, p), float32 or float64
+    X : ndarray or sparse matrix, shape (n, p), float32 or float64
         Features.
     y : ndarray, shape (n, k)
         Targets, one column for a one-dimensional target.
@@ -42,27 +57,33 @@ class TrainingRows:
         Where the caller's tensor lies; None for anything else.
     """
 
-    def __init__(self, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any) -> None:
+    numeric: ClassVar[bool] = True  # whether targets are numbers, not labels
+
+    def __init__(self, estimator: LinearEstimator, X: Any, y: Any, sample_weight: Any) -> None:
         self.device = X.device if isinstance(X, torch.Tensor) else None
+        tags = get_tags(estimator)
         self.X, targets = validate_data(
             estimator,
             to_numpy(X),
             to_numpy(y),
-            dtype=[np.float64, np.float32],
-            y_numeric=True,
-            multi_output=True,
-            ensure_all_finite=False,  # NaN and inf show in the moments, which costs no pass of its own
+            dtype=DTYPES,
+            accept_sparse=["csr", "csc"] if tags.input_tags.sparse else False,
+            y_numeric=self.numeric,
+            multi_output=tags.target_tags.multi_output,
+            ensure_all_finite=not estimator._sums_show_nonfinite,
         )
-        self.flat = targets.ndim == 1
-        self.y = np.asarray(
-            targets if targets.dtype == np.float32 else targets.astype(np.float64, copy=False)
-        )
-        self.y = self.y[:, np.newaxis] if self.flat else self.y
         self.weight: NDArray[np.float64] | None = None
         if sample_weight is not None:
             self.weight = _check_sample_weight(
                 to_numpy(sample_weight), self.X, dtype=np.float64, ensure_non_negative=True
             )
+        self.flat = targets.ndim == 1
+        self.y = self._numbers(targets)
+
+    def _numbers(self, targets: NDArray[Any]) -> NDArray[Any]:
+        """The targets as numbers, shape (n, k)."""
+        numbers = targets if targets.dtype == np.float32 else targets.astype(np.float64, copy=False)
+        return np.asarray(numbers[:, np.newaxis] if self.flat else numbers)
 
     @property
     def total_weight(self) -> float:
@@ -75,19 +96,79 @@ class TrainingRows:
         return TensorRows(_tensor(self.X), _tensor(self.y[:, target]), weight)
 
 
-class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor with ``coef_``, ``intercept_`` and ``module_``."""
+class LinearEstimator(BaseEstimator):  # type: ignore[misc]
+    """An estimator with ``coef_``, ``intercept_`` and ``module_``."""
 
+    _parameter_constraints: ClassVar[
+        dict[str, Any]
+    ] = {}  # in scikit-learn's notation, which makes its messages
+    _sums_show_nonfinite: ClassVar[bool] = (
+        False  # NaN and inf show in the moments, which costs no pass of its own
+    )
+    _squeezes: ClassVar[bool] = (
+        False  # whether coef_ of a target of shape (n, 1) has one dimension, as Ridge's
+    )
     fit_intercept: bool
-    positive: bool
-    squeezes = False  # whether coef_ of a target of shape (n, 1) has one dimension, as Ridge's
+    coef_: Any
+    intercept_: Any
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that `_parameter_constraints` does not allow, in scikit-learn's sentence."""
+        if get_config()["skip_parameter_validation"]:
+            return
+        try:
+            self._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidInput(str(error)) from None
+
+    def _eta(self, X: Any) -> NDArray[Any]:
+        """Linear predictor of rows, shape (n,) or (n, k); columns as in ``coef_``."""
+        check_is_fitted(self)
+        sparse = "csr" if get_tags(self).input_tags.sparse else False
+        rows = validate_data(self, to_numpy(X), dtype=DTYPES, accept_sparse=sparse, reset=False)
+        product = safe_sparse_dot(rows, to_numpy(self.coef_).T, dense_output=True)
+        return np.asarray(product + to_numpy(self.intercept_))
+
+    @property
+    def module_(self) -> LinearModel:
+        """The fitted model as a plain `nn.Module` that returns the linear predictor, on the CPU."""
+        check_is_fitted(self)
+        dense = self.coef_.toarray() if hasattr(self.coef_, "toarray") else to_numpy(self.coef_)
+        beta = torch.from_numpy(np.atleast_2d(dense).T.copy())
+        last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
+        return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
+
+    def _squared(
+        self, rows: TensorRows, penalty: Penalty | None, *, positive: bool = False
+    ) -> QuadraticObjective:
+        """Squared loss over rows, for the solution of least norm, or the one without negative coefficients."""
+        return QuadraticObjective(
+            Squared(),
+            penalty,
+            Local().load(rows),
+            intercept=self.fit_intercept,
+            precision="double",  # no standard errors here; coefficients are refined where float64 loses digits
+            solution="nonnegative" if positive else "minimum_norm",
+        )
+
+    def _keep(self, coef: NDArray[np.float64], rows: TrainingRows) -> None:
+        """Set ``coef_`` and ``intercept_`` from (p + 1, k), in the dtype and on the device of X."""
+        kept = coef.astype(rows.X.dtype)
+        one = rows.flat or (self._squeezes and kept.shape[1] == 1)
+        last = kept[-1, 0] if rows.flat else kept[-1].copy()
+        self.coef_ = like(rows.device, kept[:-1, 0].copy() if one else kept[:-1].T.copy())
+        self.intercept_ = like(rows.device, last if self.fit_intercept else kept.dtype.type(0.0))
+
+
+class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
+    """A regressor whose prediction is the linear predictor."""
 
     def predict(self, X: Any) -> Any:
         """Predict the target.
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
 
         Returns
@@ -95,48 +176,26 @@ class LinearEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         array or tensor, shape (n,) or (n, k)
             Predictions; a tensor on the same device when X is a tensor.
         """
-        check_is_fitted(self)
-        rows = validate_data(self, to_numpy(X), dtype=[np.float64, np.float32], reset=False)
-        eta = rows @ to_numpy(self.coef_).T + to_numpy(self.intercept_)
-        return torch.from_numpy(eta).to(X.device) if isinstance(X, torch.Tensor) else eta
-
-    @property
-    def module_(self) -> LinearModel:
-        """The fitted model as a plain `nn.Module`, on the CPU."""
-        check_is_fitted(self)
-        beta = torch.from_numpy(np.atleast_2d(to_numpy(self.coef_)).T.copy())
-        last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
-        return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
-
-    def _objective(self, rows: TensorRows, penalty: Penalty | None) -> QuadraticObjective:
-        return QuadraticObjective(
-            Squared(),
-            penalty,
-            Local().load(rows),
-            intercept=self.fit_intercept,
-            precision="double",  # no standard errors here; coefficients are refined where float64 loses digits
-            solution="nonnegative" if self.positive else "minimum_norm",
-        )
-
-    def _keep(self, coef: NDArray[np.float64], rows: TrainingRows) -> None:
-        """Set ``coef_`` and ``intercept_`` from (p + 1, k), in the dtype and on the device of X."""
-        kept = coef.astype(rows.X.dtype)
-        beta = kept[:-1, 0] if rows.flat or (self.squeezes and kept.shape[1] == 1) else kept[:-1].T.copy()
-        last = kept[-1, 0] if rows.flat else kept[-1].copy()
-        if not self.fit_intercept:
-            last = rows.X.dtype.type(0.0)
-        given = rows.device is not None
-        self.coef_: Any = torch.from_numpy(beta.copy()).to(rows.device) if given else beta
-        self.intercept_: Any = torch.as_tensor(last, device=rows.device) if given else last
+        return like(device_of(X), self._eta(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R squared of the predictions; arrays or tensors."""
-        return float(super().score(to_numpy(X), to_numpy(y), sample_weight))
+        return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
 
 
 def to_numpy(values: Any) -> Any:
     """A tensor as an array that shares its memory where it can; anything else as it is."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def device_of(values: Any) -> torch.device | None:
+    """Where a tensor lies; None for anything else."""
+    return values.device if isinstance(values, torch.Tensor) else None
+
+
+def like(device: torch.device | None, values: Any) -> Any:
+    """An array as a tensor on `device`; the array itself without one."""
+    return values if device is None else torch.as_tensor(values, device=device)
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+from sklearn.base import MultiOutputMixin
+from sklearn.utils._param_validation import Interval
 
 from torchlinear.api import solve
-from torchlinear.estimators.base import LinearEstimator, TrainingRows
+from torchlinear.estimators.base import LinearRegressor, TrainingRows
 
 __all__ = ["LinearRegression"]
 
 
-class LinearRegression(LinearEstimator):
+class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
     """Ordinary least squares, with scikit-learn's names and meaning.
 
     Rank is judged at rounding on equilibrated columns, never by `tol`; of rank-deficient problems the
@@ -53,6 +57,15 @@ class LinearRegression(LinearEstimator):
     array([1., 2.])
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "fit_intercept": ["boolean"],
+        "copy_X": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [None, Integral],
+        "positive": ["boolean"],
+    }
+    _sums_show_nonfinite = True
+
     def __init__(
         self,
         *,
@@ -85,8 +98,9 @@ class LinearRegression(LinearEstimator):
         LinearRegression
             Itself.
         """
+        self._check_parameters()
         rows = TrainingRows(self, X, y, sample_weight)
-        objective = self._objective(rows.tensors(), penalty=None)
+        objective = self._squared(rows.tensors(), None, positive=self.positive)
         self._keep(solve(objective).coef.numpy(), rows)
         self.rank_ = objective.evidence.rank
         self.singular_ = objective.singular()[: min(rows.X.shape)].astype(rows.X.dtype)

@@ -2,23 +2,86 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import MultiOutputMixin
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from torchlinear.api import solve
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import LinearEstimator, TrainingRows
+from torchlinear.estimators.base import LinearEstimator, LinearRegressor, TrainingRows
 from torchlinear.penalties.l2 import L2
 
-__all__ = ["Ridge"]
+__all__ = ["Ridge", "RidgeSolver"]
 
-SOLVERS = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
+SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}
 
 
-class Ridge(LinearEstimator):
+class RidgeSolver(LinearEstimator):
+    """The parameters of `Ridge` and `RidgeClassifier`, and the solution behind both."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "copy_X": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions(SOLVERS)],
+        "positive": ["boolean"],
+        "random_state": ["random_state"],
+    }
+    _sums_show_nonfinite = True
+    _squeezes = True
+    alpha: Any
+    solver: str
+    positive: bool
+
+    def _solve(self, rows: TrainingRows) -> None:
+        """Set the attributes to the optimum, one solution for all targets of equal `alpha`."""
+        alphas = self._alphas(rows.y.shape[1])
+        coef = np.empty((rows.X.shape[1] + 1, rows.y.shape[1]))
+        for alpha in np.unique(alphas):
+            same = np.flatnonzero(alphas == alpha)
+            penalty = L2(2.0 * float(alpha) / rows.total_weight)
+            objective = self._squared(rows.tensors(same), penalty, positive=self.positive)
+            coef[:, same] = solve(objective).coef.numpy()
+        self._keep(coef, rows)
+        automatic = "lbfgs" if self.positive else "cholesky"
+        self.solver_ = automatic if self.solver == "auto" else self.solver
+        self.n_iter_ = 1
+
+    def _alphas(self, targets: int) -> NDArray[np.float64]:
+        if isinstance(self.alpha, Real):
+            alphas = np.full(targets, float(self.alpha))
+        else:
+            alphas = np.atleast_1d(np.asarray(self.alpha, dtype=np.float64))
+            if alphas.shape not in ((1,), (targets,)):
+                raise InvalidInput(
+                    "Number of targets and number of penalties do not correspond: "
+                    f"{alphas.size} != {targets}; alpha takes a number, or one for each target."
+                )
+            alphas = np.broadcast_to(alphas, (targets,))
+        if not np.isfinite(alphas).all() or (alphas < 0).any():
+            raise InvalidInput(f"alpha={self.alpha!r}: expected finite numbers of at least 0.")
+        return alphas
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.positive and self.solver not in ("auto", "lbfgs"):
+            raise InvalidInput(
+                f"solver={self.solver!r} does not support positive fitting. Please set the solver to 'auto' or "
+                "'lbfgs', or set `positive=False`"
+            )
+        if self.solver == "lbfgs" and not self.positive:
+            raise InvalidInput(
+                "'lbfgs' solver can be used only when positive=True. Please use another solver."
+            )
+
+
+class Ridge(MultiOutputMixin, LinearRegressor, RidgeSolver):  # type: ignore[misc]
     """Least squares with the penalty ``alpha * sum(coef**2)``, with scikit-learn's names and meaning.
 
     It minimises ``sum(sample_weight * (y - X coef - intercept)**2) + alpha * sum(coef**2)``, always exactly:
@@ -46,7 +109,7 @@ class Ridge(LinearEstimator):
     n_iter_ : int
         1: the solution is direct.
     solver_ : str
-        The exact solver that was used.
+        `solver`, or the one that scikit-learn takes for "auto"; the exact solution is the same by any name.
     n_features_in_ : int
         p.
     module_ : LinearModel
@@ -60,8 +123,6 @@ class Ridge(LinearEstimator):
     >>> Ridge(alpha=2.0).fit(X, [0.0, 1.0, 2.0]).coef_.round(12)
     array([0.5])
     """
-
-    squeezes = True
 
     def __init__(
         self,
@@ -106,31 +167,6 @@ class Ridge(LinearEstimator):
         InvalidInput
             When `alpha` or `solver` is not what is expected.
         """
-        if self.solver not in SOLVERS:
-            raise InvalidInput(f"solver={self.solver!r} is not known. Known: {', '.join(SOLVERS)}.")
-        rows = TrainingRows(self, X, y, sample_weight)
-        alphas = self._alphas(rows.y.shape[1])
-        coef = np.empty((rows.X.shape[1] + 1, rows.y.shape[1]))
-        for alpha in np.unique(alphas):
-            same = np.flatnonzero(alphas == alpha)
-            penalty = L2(2.0 * float(alpha) / rows.total_weight)
-            solution = solve(self._objective(rows.tensors(same), penalty))
-            coef[:, same] = solution.coef.numpy()
-        self._keep(coef, rows)
-        self.solver_ = solution.solver.partition(" ")[0]
-        self.n_iter_ = 1
+        self._check_parameters()
+        self._solve(TrainingRows(self, X, y, sample_weight))
         return self
-
-    def _alphas(self, targets: int) -> NDArray[np.float64]:
-        if isinstance(self.alpha, Real):
-            alphas = np.full(targets, float(self.alpha))
-        else:
-            alphas = np.atleast_1d(np.asarray(self.alpha, dtype=np.float64))
-            if alphas.shape not in ((1,), (targets,)):
-                raise InvalidInput(
-                    f"alpha has shape {alphas.shape} for {targets} targets; expected a number or one for each target."
-                )
-            alphas = np.broadcast_to(alphas, (targets,))
-        if not np.isfinite(alphas).all() or (alphas < 0).any():
-            raise InvalidInput(f"alpha={self.alpha!r}: expected finite numbers of at least 0.")
-        return alphas

@@ -108,9 +108,9 @@ class Kernel:
         """Call the compiled function; the first call with new types compiles it or loads it."""
         try:
             return self._entry(*args)
-        except (
-            TypeError
-        ) as error:  # raised before the kernel starts: its arguments fit no signature loaded yet
+        # Raised before the kernel starts: its arguments fit no signature loaded yet, and maybe another thread is
+        # compiling the one that they fit at this moment.
+        except (TypeError, RuntimeError) as error:
             refused = error
         if not self._load_for(args):
             raise refused
