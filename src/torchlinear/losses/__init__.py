@@ -6,5 +6,10 @@ __all__ = ["REGISTRY"]
 
 REGISTRY = Registry(
     "loss",
-    {"squared": Entry("losses.squared:Squared", "Squared error, the loss of ordinary least squares.")},
+    {
+        "squared": Entry("losses.squared:Squared", "Squared error, the loss of ordinary least squares."),
+        "binomial": Entry("losses.binomial:Binomial", "A label of two classes, or a proportion."),
+        "logistic": Entry("losses.binomial:Binomial", "The logit link of binomial: logistic regression."),
+        "poisson": Entry("losses.poisson:Poisson", "Counts."),
+    },
 )

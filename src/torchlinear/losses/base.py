@@ -8,6 +8,8 @@ for softmax, whose y (n, 1) numbers the class.
     curvature   h = d^2 l / deta^2, its diagonal,
     expected    the same, averaged over y given eta: never below 0,
     product     (d^2 l / deta^2) v for a direction v in the space of eta.
+
+`derivatives` says l, g and h at once, sharing what they have in common: the exp() of a million rows.
 """
 
 from __future__ import annotations
@@ -51,6 +53,9 @@ class Loss(ABC):
     labels: ClassVar[bool] = False
     dispersed: ClassVar[bool] = False
 
+    def __str__(self) -> str:
+        return self.name
+
     @abstractmethod
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
@@ -63,6 +68,10 @@ class Loss(ABC):
     def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
         """Diagonal of the second derivative of `value` by `eta`, shape (n, k)."""
 
+    def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`value`, `gradient` and `curvature`, shapes (n,), (n, k) and (n, k)."""
+        return self.value(eta, y), self.gradient(eta, y), self.curvature(eta, y)
+
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
         """`curvature`, averaged over targets of the mean that `eta` says; shape (n, k), at least 0."""
         return self.curvature(eta, y)
@@ -72,8 +81,16 @@ class Loss(ABC):
         return self.curvature(eta, y) * direction
 
     def mean(self, eta: Tensor) -> Tensor:
-        """What the target is expected to be, shape (n, k): the inverse of the link."""
+        """What the response is expected to be, shape (n, k): the inverse of the link."""
         return eta
+
+    def predictor(self, mean: Tensor) -> Tensor:
+        """Linear predictor of a mean, shape (n, k): the inverse of `mean`."""
+        return mean
+
+    def response(self, y: Tensor, n_outputs: int) -> Tensor:
+        """The target as `mean` estimates it, shape (n, k), float64: itself, but a 1 among 0s for a class."""
+        return y.double()
 
     def variance(self, mean: Tensor) -> Tensor:
         """Variance of a target of this mean, up to the dispersion; shape (n, k)."""

@@ -1,0 +1,109 @@
+"""Binomial: y in [0, 1], a label or the proportion of successes, whose number of trials is the row's weight.
+
+    l(eta, y)  = -y log mu - (1 - y) log(1 - mu),
+    gradient   = -y a + (1 - y) b,       a = mu' / mu,  b = mu' / (1 - mu),
+    curvature  = -y a' + (1 - y) b',
+    expected   = a b.
+
+With the logit link, and e = exp(-|eta|), which never overflows:
+
+    l          = max(eta, 0) - y eta + log(1 + e),
+    gradient   = mu - y  =  (1 - y - y e) / (1 + e)  for eta >= 0,  ((1 - y) e - y) / (1 + e)  below,
+    curvature  = mu (1 - mu) = e / (1 + e)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from torchlinear.losses.family import Family, times
+from torchlinear.losses.probability import PROBABILITIES, Probability
+
+__all__ = ["Binomial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binomial(Family):
+    """Logistic regression, and its relatives by other links.
+
+    Parameters
+    ----------
+    link : {"logit", "probit", "cloglog", "cauchit", "log"}
+        How the linear predictor tells the probability.
+
+    Raises
+    ------
+    InvalidInput
+        When the family has no such link.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torchlinear.losses.binomial import Binomial
+    >>> Binomial().value(torch.tensor([[0.0], [800.0]]), torch.ones(2, 1))
+    tensor([0.6931, 0.0000])
+    >>> Binomial(link="probit").mean(torch.zeros(1, 1))
+    tensor([[0.5000]])
+    """
+
+    link: str = "logit"
+    name: ClassVar[str] = "binomial"
+    labels: ClassVar[bool] = True
+    links: ClassVar[Mapping[str, Probability]] = PROBABILITIES
+
+    def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
+        """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
+        if self.link == "logit":
+            return _logit(eta, y, (-eta.abs()).exp(), order)
+        link = self.links[self.link]
+        return -times(y, link.log_mean(eta, order)) - times(1.0 - y, link.log_rest(eta, order))
+
+    def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`value`, `gradient` and `curvature`."""
+        if self.link != "logit":
+            return Family.derivatives(self, eta, y)
+        e = (-eta.abs()).exp()
+        value, gradient, curvature = (_logit(eta, y, e, order) for order in range(3))
+        return value.sum(dim=1), gradient, curvature
+
+    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
+        """``mu'^2 / (mu (1 - mu))``, shape (n, k)."""
+        if self.link == "logit":
+            return self.entries(eta, y, 2)
+        link = self.links[self.link]
+        rest = -link.log_rest(eta, 1)
+        return self._within(eta, times(link.log_mean(eta, 1), rest), 0.0)
+
+    def variance(self, mean: Tensor) -> Tensor:
+        """``mu (1 - mu)``, shape (n, k)."""
+        return mean * (1.0 - mean)
+
+    def near(self, y: Tensor) -> Tensor:
+        """A mean near each target and inside of (0, 1), shape (n, k): as R's, for one trial."""
+        return (y + 0.5) / 2.0
+
+    def refusal(self, y: Tensor) -> str | None:
+        """Why these targets cannot be had; None when they can."""
+        if bool(((y < 0) | (y > 1)).any()):
+            return (
+                f"a binomial target is a label, 0 or 1, or a proportion between, got values from {float(y.min()):g} "
+                f"to {float(y.max()):g}; divide counts by their trials and pass the trials as weights."
+            )
+        return None
+
+
+def _logit(eta: Tensor, y: Tensor, e: Tensor, order: int) -> Tensor:
+    """`Binomial.entries` with the logit link; `e` is exp(-|eta|)."""
+    if order == 0:
+        return (
+            torch.clamp(eta, min=0.0) - y * eta
+        ) + e.log1p()  # exact to the last digits at y = 1, eta = 30
+    if order == 1:
+        rest = 1.0 - y
+        return torch.where(eta >= 0, rest - y * e, rest * e - y) / (1.0 + e)
+    return e / (1.0 + e).square()
