@@ -136,7 +136,7 @@ def _tiles(
             for r in range(count):
                 s += wz[j, r]
             total[j] += s
-        _add_tiles(wz, z, count, part)
+        add_tiles(wz, z, count, part)
         if start // CHUNK % CHUNKS == CHUNKS - 1 or start + count == n:
             sums += part
             part[:] = 0.0
@@ -146,7 +146,7 @@ def _tiles(
 
 
 @compiled("void(float64[:, ::1], float64[:, ::1], int64, float64[:, ::1])", fastmath={"reassoc", "contract"})
-def _add_tiles(a: Array, b: Array, count: int, sums: Array) -> None:
+def add_tiles(a: Array, b: Array, count: int, sums: Array) -> None:
     """Add a b' to the upper triangle of sums, over the first `count` columns, by tiles of three by three."""
     for i in range(0, a.shape[0], 3):
         a0, a1, a2 = a[i], a[i + 1], a[i + 2]
