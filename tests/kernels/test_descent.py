@@ -148,7 +148,7 @@ def test_compiled_loops_are_their_plain_python(code, single):
     done = descent.full_batch(form, rule, start(), rates)
     walk, losses = start(), np.empty(12)
     epochs.full_batch.function(
-        *descent._numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
+        *descent.rule_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
         form.curvature, form.mean, form.weight, form.anchor, form.slope, form.floor, form.ridge, form.gain,
         losses,
     )  # fmt: skip

@@ -39,6 +39,7 @@ __all__ = [
     "follow",
     "full_batch",
     "mini_batch",
+    "rule_numbers",
     "spans_of",
 ]
 
@@ -224,7 +225,7 @@ def full_batch(form: Quadratic, rule: Rule, walk: Walk, rates: Array) -> Epochs:
     """
     walk, losses = walk.copy(), np.empty(len(rates))
     done = epochs.full_batch(
-        *_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
+        *rule_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
         form.curvature, form.mean, form.weight, form.anchor, form.slope, form.floor, form.ridge, form.gain,
         losses,
     )  # fmt: skip
@@ -268,7 +269,7 @@ def mini_batch(
     last = len(order) if last < 0 else last
     b = batches
     cursor = epochs.mini_batch(
-        *_numbers(rule, rates[None, :]), walk.theta, walk.slots, walk.clock, walk.grad,
+        *rule_numbers(rule, rates[None, :]), walk.theta, walk.slots, walk.clock, walk.grad,
         b.X, b.y, b.weight, order, first, last, b.batch_size,
         b.centre, b.scale, b.target_centre, b.target_scale, b.factor, b.ridge, b.gain, sum_,
     )  # fmt: skip
@@ -279,11 +280,16 @@ def follow(rule: Rule, walk: Walk, gradients: Array, rates: Array) -> Walk:
     """Apply `rule` to given gradients, shape (steps, P), with learning rates (steps, G)."""
     walk = walk.copy()
     epochs.follow(
-        *_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad, np.ascontiguousarray(gradients)
+        *rule_numbers(rule, rates),
+        walk.theta,
+        walk.slots,
+        walk.clock,
+        walk.grad,
+        np.ascontiguousarray(gradients),
     )
     return walk
 
 
-def _numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array]:
+def rule_numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array]:
     rates = np.ascontiguousarray(rates, dtype=np.float64)
     return rule.code, rule.single, rule.single_scalars, rule.spans, rule.hyper, rates

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torchlinear.kernels import compiled, inlined, prefetch
 from torchlinear.kernels.update import SGD, Array, advance, stored, tick
 
-__all__ = ["follow", "full_batch", "mini_batch"]
+__all__ = ["AHEAD", "LINE", "RULE", "WALK", "follow", "full_batch", "is_plain", "mini_batch", "penalty"]
 
 AHEAD = 16  # rows that are asked for before they are gathered
 LINE = 8  # float64 numbers of a cache line
 BLOCK_ROWS = 256  # rows gathered at a time: 20 float64 columns fill 40 KB, inside the second-level cache
 
-_RULE = "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1]"
-_WALK = "float64[::1], float64[:, ::1], float64[:, ::1], float64[::1]"
+RULE = "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1]"
+WALK = "float64[::1], float64[:, ::1], float64[:, ::1], float64[::1]"
 _FORM = ", ".join(["const float64[:, ::1]", "const float64[::1]", "float64"] + 5 * ["const float64[::1]"])
 _SCALES = ", ".join(4 * ["const float64[::1]"] + ["float64"] + 2 * ["const float64[::1]"])
 _DTYPES = [(x, y) for x in ("float64", "float32") for y in ("float64", "float32")]
@@ -41,7 +41,7 @@ def is_plain(code: int, spans: NDArray[np.int64], hyper: Array) -> tuple[bool, f
     return True, -1.0 if hyper[0, 2] != 0.0 else 1.0, spans[0, 0], spans[0, 1]
 
 
-@compiled(f"void({_RULE}, {_WALK}, const float64[:, ::1])")
+@compiled(f"void({RULE}, {WALK}, const float64[:, ::1])")
 def follow(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
     theta: Array, slots: Array, clock: Array, grad: Array, gradients: Array,
@@ -54,7 +54,7 @@ def follow(
         advance(code, spans, hyper, rates[t], clock, theta, grad, slots, single)
 
 
-@compiled(f"int64({_RULE}, {_WALK}, {_FORM}, float64[::1])")
+@compiled(f"int64({RULE}, {WALK}, {_FORM}, float64[::1])")
 def full_batch(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
     theta: Array, slots: Array, clock: Array, grad: Array,
@@ -139,7 +139,7 @@ def _one_by_one(
 
 
 _MINI_BATCH = [
-    f"int64({_RULE}, {_WALK}, const {x}[:, ::1], const {y}[:, ::1], const float64[::1], const int32[::1],"
+    f"int64({RULE}, {WALK}, const {x}[:, ::1], const {y}[:, ::1], const float64[::1], const int32[::1],"
     f" int64, int64, int64, {_SCALES}, float64[::1])"
     for x, y in _DTYPES
 ]
@@ -206,7 +206,7 @@ def mini_batch(
                 continue
             loss *= factor
             if penalised:
-                loss += 0.5 * size * _penalty(theta, grad, ridge, gain)
+                loss += 0.5 * size * penalty(theta, grad, ridge, gain)
             if single:
                 for j in range(theta.size):
                     grad[j] = stored(grad[j], True)
@@ -225,7 +225,7 @@ def mini_batch(
 
 
 @inlined
-def _penalty(theta: Array, grad: Array, ridge: Array, gain: Array) -> float:
+def penalty(theta: Array, grad: Array, ridge: Array, gain: Array) -> float:
     """Add the penalty's gradient to `grad`; return twice the penalty."""
     p, value = ridge.size, 0.0
     for o in range(gain.size):

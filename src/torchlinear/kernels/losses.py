@@ -1,0 +1,177 @@
+"""Losses in link space for inner loops, chosen by a code as the rules of `update` are.
+
+`slopes` is given the scores eta of some rows, output by output, and turns them into their slopes dl/deta in
+place, in loops over rows that vectorise. Per number, with r = eta - t for a target t:
+
+    ABSOLUTE   |r|
+    HUBER      scale r^2 / 2 where |r| <= delta, else scale delta (|r| - delta / 2)
+    LOGISTIC   w ((1 - t) log(1 + e^eta) + positive t log(1 + e^-eta))
+    POISSON    e^eta - t eta
+    MEAN       eta - t log(eta + eps): Poisson, where the score is the mean
+
+and per row, with targets q that sum to Q over the classes,
+
+    SOFTMAX    Q log(sum_c e^eta_c) - sum_c q_c eta_c,   slope Q softmax(eta) - q,
+               q_c = w_c ((1 - smoothing) t_c + smoothing / k), t the one-hot class or probabilities.
+
+Nothing overflows for large scores: exponentials are taken of numbers up to 0, but for Poisson's, whose loss
+is infinite where e^eta is.
+"""
+
+import math
+
+import numpy as np
+
+from torchlinear.kernels import compiled, inlined
+from torchlinear.kernels.exponential import exp, log1p
+from torchlinear.kernels.update import Array
+
+__all__ = ["ABSOLUTE", "HUBER", "LOGISTIC", "MEAN", "NUMBERS", "POISSON", "SOFTMAX", "WEIGHTS", "slopes"]
+
+ABSOLUTE, HUBER, LOGISTIC, POISSON, MEAN, SOFTMAX = range(6)
+
+# What `numbers` holds, by loss; `full` is 0.0 or 1.0: whether Stirling's approximation of log t! is added.
+NUMBERS: dict[int, tuple[str, ...]] = {
+    ABSOLUTE: (),
+    HUBER: ("delta", "scale"),
+    LOGISTIC: (),
+    POISSON: ("full",),
+    MEAN: ("full", "eps"),
+    SOFTMAX: ("smoothing", "ignored"),
+}
+# Rows of `weights`, one number for each output or class.
+WEIGHTS: tuple[str, ...] = ("weight", "positive")
+
+LOOSE = frozenset({"reassoc", "contract", "nsz"})
+
+
+@inlined
+def slopes(
+    code: int, numbers: Array, weights: Array, m: int, eta: Array, targets: Array,
+    loss: Array, share: Array, room: Array,
+) -> None:  # fmt: skip
+    """Turn the scores of m rows into slopes; write to `loss` what each row costs, to `share` what it counts.
+
+    Arrays have room for more rows than m along their last axis: `eta` (k, ...), `targets` (k, ...), or
+    (1, ...) with the numbers of classes for `SOFTMAX`, `loss`, `share`, and `room` (3, ...), which is
+    scratch. A row counts 1 but where classes are weighted or ignored, as in the mean of
+    `nn.CrossEntropyLoss`.
+    """
+    loss[:m] = 0.0
+    share[:m] = 1.0
+    if code == SOFTMAX:
+        _softmax(numbers, weights[0], m, eta, targets, loss[:m], share[:m], room)
+        return
+    for o in range(eta.shape[0]):
+        e, t = eta[o, :m], targets[o, :m]
+        if code == LOGISTIC:
+            _logistic(weights[0, o], weights[1, o], e, t, loss[:m])
+        elif code == HUBER:
+            _huber(numbers[0], numbers[1], e, t, loss[:m])
+        elif code == ABSOLUTE:
+            _absolute(e, t, loss[:m])
+        elif code == POISSON:
+            _poisson(e, t, loss[:m])
+        else:
+            _mean(numbers[1], e, t, loss[:m])
+        if (code == POISSON or code == MEAN) and numbers[0] != 0.0:
+            _log_factorial(t, loss[:m])
+
+
+@compiled("void(float64, float64, float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
+def _logistic(weight: float, positive: float, eta: Array, target: Array, loss: Array) -> None:
+    for i in range(eta.size):
+        x, t = eta[i], target[i]
+        e = exp(-abs(x))
+        near = 1.0 / (1.0 + e)  # the probability of the side that x is on
+        far, left = e * near, log1p(e)
+        up, down = near if x >= 0.0 else far, far if x >= 0.0 else near
+        above, below = x if x > 0.0 else 0.0, -x if x < 0.0 else 0.0
+        off, on = weight * (1.0 - t), weight * positive * t
+        loss[i] += off * (above + left) + on * (below + left)
+        eta[i] = off * up - on * down
+
+
+@compiled(
+    "void(float64[::1], float64[::1], int64, float64[:, ::1], float64[:, ::1], float64[::1], float64[::1],"
+    " float64[:, ::1])",
+    fastmath=LOOSE,
+)
+def _softmax(
+    numbers: Array, weight: Array, m: int, eta: Array, targets: Array, loss: Array, share: Array, room: Array
+) -> None:  # fmt: skip
+    k, labels = eta.shape[0], targets.shape[0] == 1
+    keep, spread, ignored = 1.0 - numbers[0], numbers[0] / k, numbers[1]
+    top, total, mass = room[0, :m], room[1, :m], room[2, :m]
+    top[:] = eta[0, :m]
+    total[:] = 0.0
+    mass[:] = 0.0
+    for o in range(1, k):
+        scores = eta[o, :m]
+        for i in range(m):
+            top[i] = scores[i] if scores[i] > top[i] else top[i]
+    if labels:
+        share[:] = 0.0
+    for o in range(k):
+        scores, given, w = eta[o, :m], targets[0 if labels else o, :m], weight[o]
+        for i in range(m):
+            z = scores[i] - top[i]
+            hit = (1.0 if given[i] == o else 0.0) if labels else given[i]
+            counted = 0.0 if labels and given[i] == ignored else w
+            q = counted * (keep * hit + spread)
+            share[i] += counted * hit if labels else 0.0
+            mass[i] += q
+            loss[i] -= q * z
+            e = exp(z)
+            total[i] += e
+            scores[i] = e
+    for i in range(m):
+        loss[i] += mass[i] * log1p(total[i] - 1.0)
+        total[i] = mass[i] / total[i]
+    for o in range(k):
+        scores, given, w = eta[o, :m], targets[0 if labels else o, :m], weight[o]
+        for i in range(m):
+            hit = (1.0 if given[i] == o else 0.0) if labels else given[i]
+            counted = 0.0 if labels and given[i] == ignored else w
+            scores[i] = scores[i] * total[i] - counted * (keep * hit + spread)
+
+
+@compiled("void(float64, float64, float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
+def _huber(delta: float, scale: float, eta: Array, target: Array, loss: Array) -> None:
+    for i in range(eta.size):
+        r = eta[i] - target[i]
+        inside = -delta if r < -delta else r
+        inside = delta if inside > delta else inside
+        loss[i] += scale * inside * (r - 0.5 * inside)
+        eta[i] = scale * inside
+
+
+@compiled("void(float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
+def _absolute(eta: Array, target: Array, loss: Array) -> None:
+    for i in range(eta.size):
+        r = eta[i] - target[i]
+        loss[i] += abs(r)
+        eta[i] = 1.0 if r > 0.0 else (-1.0 if r < 0.0 else r)
+
+
+@compiled("void(float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
+def _poisson(eta: Array, target: Array, loss: Array) -> None:
+    for i in range(eta.size):
+        mean = exp(eta[i])
+        loss[i] += mean - target[i] * eta[i]
+        eta[i] = mean - target[i]
+
+
+@compiled("void(float64, float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
+def _mean(eps: float, eta: Array, target: Array, loss: Array) -> None:
+    for i in range(eta.size):
+        loss[i] += eta[i] - target[i] * np.log(eta[i] + eps)
+        eta[i] = 1.0 - target[i] / (eta[i] + eps)
+
+
+@compiled("void(float64[::1], float64[::1])", fastmath=LOOSE)
+def _log_factorial(target: Array, loss: Array) -> None:
+    for i in range(target.size):
+        t = target[i] if target[i] > 1.0 else 1.0
+        log = log1p(t - 1.0)
+        loss[i] += t * log - t + 0.5 * (log + math.log(2.0 * math.pi)) if target[i] > 1.0 else 0.0
