@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from torchlinear import interruption
+from torchlinear.block import Rows
 from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
@@ -20,6 +21,7 @@ from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
@@ -27,8 +29,9 @@ from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
+from torchlinear.summed import SummedObjective
 
-__all__ = ["fit", "load", "solve"]
+__all__ = ["fit", "load", "objective_of", "solve"]
 
 LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
@@ -132,10 +135,10 @@ def fit(
         device=device,
     )
     rows, design = prepared.rows, prepared.design
-    objective = QuadraticObjective(
+    objective = objective_of(
         _member(LOSSES, loss, Loss),
         None if penalty is None else _member(PENALTIES, penalty, Penalty),
-        Local().load(rows),
+        rows,
         intercept=intercept if design is None else design.intercept,
         precision=precision,
     )
@@ -148,9 +151,25 @@ def fit(
     return Fit(solution, design=design, rows=rows, like=like)
 
 
+def objective_of(
+    loss: Loss,
+    penalty: Penalty | None,
+    rows: Rows,
+    *,
+    intercept: bool = True,
+    n_outputs: int | None = None,
+    **quadratic: Any,
+) -> Objective:
+    """The objective of `rows`: answered from their moments where the loss is quadratic, else summed."""
+    loaded = Local().load(rows)
+    if loss.quadratic:
+        return QuadraticObjective(loss, penalty, loaded, intercept=intercept, **quadratic)
+    return SummedObjective(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
+
+
 @single_threaded_blas()
 def solve(
-    objective: QuadraticObjective,
+    objective: Objective,
     solver: str | Solver = "auto",
     *,
     tol: float | None = None,
@@ -165,7 +184,7 @@ def solve(
     if refusal is not None:
         raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
     tolerance = TOLERANCE if tol is None else tol
-    start = torch.zeros(objective.n_features + 1, objective.n_outputs, dtype=torch.float64, device="cpu")
+    start = objective.start
     outcome = run(
         objective,
         chosen,
@@ -181,7 +200,7 @@ def solve(
     return _record(objective, outcome, why, weight_type)
 
 
-def _chosen(objective: QuadraticObjective, solver: str | Solver) -> tuple[Solver, str]:
+def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
     """The solver, and why; to choose one may take a pass over the rows."""
     if solver != "auto":
         chosen: Solver = _member(SOLVERS, solver, Solver)
@@ -194,8 +213,9 @@ def _chosen(objective: QuadraticObjective, solver: str | Solver) -> tuple[Solver
     return choice.solver, choice.reason
 
 
-def _record(objective: QuadraticObjective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
+def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
     coef = outcome.state.coef.detach().cpu().double()
+    exact = objective if isinstance(objective, QuadraticObjective) else None
     return Solution(
         coef=coef,
         names=objective.rows.names,
@@ -209,8 +229,8 @@ def _record(objective: QuadraticObjective, outcome: Outcome, why: str, weight_ty
         certificate=objective.certificate(coef),
         seconds=outcome.seconds,
         weight_type=weight_type,
-        evidence=objective.evidence_at(coef),
-        optimum=objective.value(torch.from_numpy(objective.evidence.coef)),
+        evidence=None if exact is None else exact.evidence_at(coef),
+        optimum=None if exact is None else exact.value(torch.from_numpy(exact.evidence.coef)),
     )
 
 

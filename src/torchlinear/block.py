@@ -23,9 +23,10 @@ from torch import Tensor
 
 from torchlinear.kernels import moments as moment_kernels
 from torchlinear.kernels import refinement as refinement_kernels
+from torchlinear.kernels import spread as spread_kernels
 from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
-from torchlinear.statistics import Moments, Residuals, Triangle
+from torchlinear.statistics import ROUNDING, Moments, Residuals, Spread, Triangle
 
 __all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "sample"]
 
@@ -113,6 +114,16 @@ class Block:
             self.log_weight,
             float(total.low),
         )
+
+    def spread(self, shift: Array) -> Spread:
+        """Means and sums of squares of the columns of ``[X, y]``, summed about `shift`."""
+        total_weight = float(self.X.shape[0] if self.weight is None else self.weight.sum())
+        with np.errstate(invalid="ignore", over="ignore"):
+            total, squares = spread_kernels.about(*self._arrays(), shift)
+            delta = total / total_weight if total_weight else np.zeros_like(total)
+            centred = squares - delta * total
+            centred[centred <= ROUNDING * squares] = 0.0  # a constant column
+        return Spread(self.rows, total_weight, shift + delta, centred)
 
     def residuals(self, centre: Array, beta: Array) -> Residuals:
         """Residuals of ``y - c_y = (x - c_x)' beta`` and their pull on each column, in double-double."""

@@ -62,6 +62,11 @@ class Objective(ABC):
     def n_outputs(self) -> int:
         """k, the columns of the coefficients."""
 
+    @property
+    def start(self) -> Tensor:
+        """Where solvers start, shape (p + 1, k)."""
+        return torch.zeros(self.n_features + 1, self.n_outputs, dtype=torch.float64, device="cpu")
+
     @abstractmethod
     def value(self, coef: Tensor) -> float:
         """F at `coef`, shape (p + 1, k)."""

@@ -20,7 +20,7 @@ from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
 from torchlinear.kernels.words import Words
 
-__all__ = ["Moments", "Residuals", "Triangle"]
+__all__ = ["Moments", "Residuals", "Spread", "Triangle"]
 
 Array = NDArray[np.float64]
 
@@ -230,3 +230,42 @@ class Residuals:
 
     def __add__(self, other: Residuals) -> Residuals:
         return Residuals(words.add(self.pull, other.pull), self.squares + other.squares)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Means and sums of squares of the columns of rows ``[x, y]``: the diagonal of `Moments`, which merges alike.
+
+    Attributes
+    ----------
+    rows : int
+        Rows with a weight above zero.
+    weight : float
+        Sum of the weights.
+    mean : ndarray, shape (q,)
+        Weighted means.
+    squares : ndarray, shape (q,)
+        Weighted sums of squares about the means.
+    """
+
+    rows: int
+    weight: float
+    mean: Array
+    squares: Array
+
+    def __add__(self, other: Spread) -> Spread:
+        if not other.weight or not self.weight:
+            return self if self.weight else other
+        weight = self.weight + other.weight
+        delta, share = other.mean - self.mean, other.weight / weight
+        return Spread(
+            self.rows + other.rows,
+            weight,
+            self.mean + share * delta,
+            self.squares + other.squares + self.weight * share * delta * delta,
+        )
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is finite; NaN or inf in a row shows here."""
+        return bool(np.isfinite(self.squares).all())

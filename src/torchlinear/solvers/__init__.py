@@ -9,6 +9,9 @@ REGISTRY = Registry(
     {
         "cholesky": Entry("solvers.cholesky:Cholesky", "Exact: normal equations, one pass over the rows."),
         "qr": Entry("solvers.qr:QR", "Exact: orthogonal triangularisation, for badly conditioned columns."),
+        "newton": Entry(
+            "solvers.newton:Newton", "Newton's method, for smooth losses: reweighted least squares."
+        ),
         "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
         "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
         "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.cholesky import Cholesky
+from torchlinear.solvers.newton import Newton
 from torchlinear.solvers.qr import QR
 from torchlinear.statistics import Triangle
 
 if TYPE_CHECKING:
-    from torchlinear.quadratic import QuadraticObjective
+    from torchlinear.objective import Objective
 
 __all__ = ["Choice", "choose"]
 
@@ -31,8 +33,15 @@ class Choice:
     reason: str
 
 
-def choose(objective: QuadraticObjective) -> Choice:
-    """The exact solver that keeps the digits; it may look at the moments, which the fit then reuses."""
+def choose(objective: Objective) -> Choice:
+    """The solver that suits; it may look at the moments, which the fit then reuses."""
+    if isinstance(objective, QuadraticObjective):
+        return _direct(objective)
+    return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
+
+
+def _direct(objective: QuadraticObjective) -> Choice:
+    """The exact solver that keeps the digits."""
     by_moments = objective.least_squares("cholesky")
     words = "double-double" if objective.extended else "float64"
     limit = CONDITION_EXTENDED if objective.extended else CONDITION_DOUBLE

@@ -1,0 +1,210 @@
+"""Newton's method, iteratively reweighted least squares: each step solves a weighted least-squares problem.
+
+Where the loss has a curvature below zero its expected one takes its place (Fisher scoring). A step that
+does not lower the objective, or leaves the domain of the link, is halved. After each step, slopes at the new
+point are solved against the same curvature as long as that gains at least a factor `GAIN`: a pass that needs no
+second moments costs a fraction of one that does (Shamanskii 1967, "A modification of Newton's method").
+
+Many rows start from the optimum of an even sample of them, which leaves two or three passes over all.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear.block import TensorRows
+from torchlinear.engines.local import Local
+from torchlinear.factor import Factor
+from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.statistics import Triangle
+from torchlinear.summed import SummedObjective
+
+if TYPE_CHECKING:
+    from torchlinear.objective import Objective
+
+__all__ = ["Newton"]
+
+Array = NDArray[np.float64]
+
+ACCURATE = 1e-12  # certificate at which chord steps end
+GAIN = 8.0  # by which a chord step must lower the certificate to be worth another
+HALVINGS = 40
+ARMIJO = 1e-4
+ROUNDING = 1e-14  # of the objective, relative
+CONDITION = 1e7  # beyond which normal equations would misjudge the rank of the working rows
+SAMPLE_ROWS, SAMPLE_SHARE = 20_000, 8  # sample at least so many rows, if they are at most an eighth of all
+NEAR = 1e-4  # certificate at which the optimum of a sample is near enough to that of all rows
+
+
+@dataclass(frozen=True, slots=True)
+class Newton(Solver):
+    """Newton's method with step halving, for smooth losses whose outputs do not interact.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    >>> fit = tl.fit(x, torch.tensor([0.0, 1.0, 0.0, 1.0]), loss="logistic", solver="newton")
+    >>> fit.status is tl.Status.CONVERGED
+    True
+    """
+
+    epochs: int = 100
+    name: ClassVar[str] = "newton"
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Why not, or None."""
+        if not isinstance(objective, SummedObjective):
+            return "newton is for losses that are not quadratic; use solver='auto', which solves this one directly."
+        if not objective.loss.smooth or (objective.penalty is not None and not objective.penalty.smooth):
+            return (
+                f"newton needs a smooth loss and penalty, not {objective.loss.name} with {objective.penalty}."
+            )
+        return None
+
+    def init(self, problem: SummedObjective, coef: Tensor) -> State:
+        """State before the first step: at the optimum of a sample, if there are many rows."""
+        sample = _sample(problem) if torch.equal(coef, problem.start) else None
+        if sample is not None:
+            state = self.init(sample, sample.start)
+            while not state.done and state.epoch < self.epochs and sample.certificate(state.coef) > NEAR:
+                state = self.step(sample, state, Budget(1, math.inf))
+            if problem.value(state.coef) < problem.value(coef):
+                return State(state.coef)
+        if not math.isfinite(problem.value(coef)):
+            coef = problem.first_step()
+        return State(coef.double())
+
+    def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
+        """Newton iterations until the budget is used."""
+        end, trace, first = time.perf_counter() + budget.seconds, [], state.epoch
+        while not state.done and state.epoch - first < budget.epochs:
+            state = _iteration(problem, state)
+            trace.append(problem.value(state.coef))
+            if problem.certificate(state.coef) <= ACCURATE or time.perf_counter() >= end:
+                break
+        return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
+
+
+@dataclass(frozen=True, slots=True)
+class Curvature:
+    """H, output by output, ready to be solved with.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+        Of the features about their means under the working weights, penalty included.
+    mean : ndarray, shape (p, k)
+        Those means; zeros without an intercept.
+    weight : ndarray, shape (k,)
+        Sums of the working weights.
+    """
+
+    factors: tuple[Factor, ...]
+    mean: Array
+    weight: Array
+
+    @classmethod
+    def of(cls, triangles: list[Triangle], ridge: Array, *, intercept: bool) -> Curvature:
+        """Of the working rows of each output."""
+        p = len(ridge)
+        factors = tuple(Factor.of(triangle, ridge, intercept=intercept) for triangle in triangles)
+        mean = np.column_stack([triangle.mean.high[:p] for triangle in triangles])
+        return cls(factors, mean, np.array([triangle.weight for triangle in triangles]))
+
+    def step(self, problem: SummedObjective, coef: Tensor) -> tuple[Array, float]:
+        """The Newton step from `coef`, shape (p + 1, k), and the derivative of F along it."""
+        pull = problem.pull(coef, self.mean)
+        beta = -np.column_stack([factor.step(pull[:, j : j + 1]) for j, factor in enumerate(self.factors)])
+        slope = float((pull * beta).sum())
+        if not problem.intercept:
+            return np.vstack([beta, np.zeros(len(self.weight))]), slope / problem.weight
+        missed = problem.at(coef).pull[-1]
+        offset = -missed / self.weight
+        slope += float((missed * offset).sum())
+        return np.vstack([beta, offset - (self.mean * beta).sum(axis=0)]), slope / problem.weight
+
+
+def _iteration(problem: SummedObjective, state: State) -> State:
+    """One step of Newton, and chord steps after it while they gain."""
+    before = problem.certificate(state.coef)
+    curvature = _curvature(problem, state.coef)
+    coef = None if curvature is None else _searched(problem, state.coef, *curvature.step(problem, state.coef))
+    if curvature is None or coef is None:
+        return replace(state, epoch=state.epoch + 1, done=True)
+    left = problem.certificate(coef)
+    while left > ACCURATE:
+        nearer = _searched(problem, coef, *curvature.step(problem, coef))
+        if nearer is None or not (reached := problem.certificate(nearer)) < left:
+            break
+        coef, gained, left = nearer, left / reached if reached else math.inf, reached
+        if gained < GAIN:
+            break
+    stuck = left > before / 2.0 and problem.value(coef) >= problem.value(state.coef) * (1.0 - ROUNDING)
+    return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck)
+
+
+def _curvature(problem: SummedObjective, coef: Tensor) -> Curvature | None:
+    """H at `coef`, by orthogonal transformations where normal equations would not do; None if it overflows."""
+    ridge = problem.ridge(problem.weight)
+    for by in ("cholesky", "qr"):
+        working = problem.working(coef, by)
+        if not all(part.finite for part in working.parts):
+            return None
+        triangles = [part if isinstance(part, Triangle) else Triangle.of(part) for part in working.parts]
+        if not problem.intercept:
+            triangles = [triangle.uncentred() for triangle in triangles]
+        found = Curvature.of(triangles, ridge, intercept=problem.intercept)
+        if by == "qr" or _sound(found):
+            break
+    return found
+
+
+def _sound(curvature: Curvature) -> bool:
+    """Whether normal equations kept enough digits to judge dependent columns and to solve."""
+    return all(
+        len(factor.kept) == len(factor.scale) and factor.condition <= CONDITION
+        for factor in curvature.factors
+    )
+
+
+def _searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:
+    """The first of the points ``coef + step / 2^i`` that lowers F enough; None when there is none."""
+    here = problem.value(coef)
+    share, along = 1.0, torch.from_numpy(step)
+    if not np.isfinite(step).all():
+        return None
+    for _ in range(HALVINGS):
+        there = coef + share * along
+        value = problem.value(there)
+        if value <= here + ARMIJO * share * slope + ROUNDING * abs(here):
+            return there
+        share /= 2.0
+    return None
+
+
+def _sample(problem: SummedObjective) -> SummedObjective | None:
+    """The same problem on evenly spaced rows; None where there are too few to spare."""
+    rows = problem.rows
+    if not isinstance(rows, TensorRows) or problem.loss.name == "softmax":
+        return None
+    count = max(SAMPLE_ROWS, 100 * problem.n_features)
+    if count * SAMPLE_SHARE > len(rows.X):
+        return None
+    every = torch.linspace(0, len(rows.X) - 1, count, dtype=torch.float64).round().long()
+    few = TensorRows(rows.X[every], rows.y[every], None if rows.weight is None else rows.weight[every])
+    return SummedObjective(
+        problem.loss,
+        problem.penalty,
+        Local(1).load(few),
+        intercept=problem.intercept,
+        n_outputs=problem.n_outputs,
+    )
