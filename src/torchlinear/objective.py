@@ -45,12 +45,30 @@ class Objective(ABC):
     def __init__(
         self, loss: Loss, penalty: Penalty | None, loaded: Loaded, *, intercept: bool = True
     ) -> None:
-        self.loss, self.penalty, self.loaded, self.intercept = loss, penalty, loaded, intercept
+        self.loss, self.asked, self.loaded, self.intercept = loss, penalty, loaded, intercept
 
     @property
     def rows(self) -> Rows:
         """The rows that the objective sums over."""
         return self.loaded.rows
+
+    @cached_property
+    def penalty(self) -> Penalty | None:
+        """The penalty, in the user's units; standard deviations that it needs take a pass over the rows."""
+        if self.asked is None or not self.asked.standardize:
+            return self.asked
+        return self.asked.in_units(self.deviation)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether loss and penalty are differentiable."""
+        return self.loss.smooth and (self.asked is None or self.asked.smooth)
+
+    @cached_property
+    def deviation(self) -> Tensor:
+        """Standard deviations of the features (1/n), shape (p,), float64."""
+        spread = self.loaded.sum(Block.spread, self.shift)
+        return torch.from_numpy(np.sqrt(spread.squares[: self.n_features] / (spread.weight or 1.0)))
 
     @property
     def n_features(self) -> int:

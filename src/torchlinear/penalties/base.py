@@ -15,10 +15,15 @@ __all__ = ["Penalty"]
 
 
 class Penalty(ABC):
-    """A penalty P(beta) on the coefficients beta, shape (p, k), in the user's units."""
+    """A penalty P(beta) on the coefficients beta, shape (p, k), in the user's units.
+
+    With `standardize`, P is a function of beta times the standard deviations (1/n) of the columns; `in_units`
+    gives the same penalty as a function of beta, and is what an objective holds.
+    """
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = True
+    standardize: bool
 
     @abstractmethod
     def value(self, beta: Tensor) -> Tensor:
@@ -31,6 +36,10 @@ class Penalty(ABC):
     @abstractmethod
     def curvature(self, beta: Tensor) -> Tensor:
         """Diagonal of the second derivative of the smooth part, shape (p, k)."""
+
+    @abstractmethod
+    def in_units(self, deviation: Tensor) -> Penalty:
+        """The penalty in the user's units, for columns with these standard deviations, shape (p,)."""
 
     def prox(self, beta: Tensor, step: Tensor) -> Tensor:
         """``argmin_b (b - beta)^2 / (2 step) + (what is not smooth)(b)``, shape (p, k); `step` broadcasts."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from torchlinear.errors import InvalidInput
-from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.separable import Separable
 
 __all__ = ["L2"]
 
 
 @dataclass(frozen=True, slots=True)
-class L2(Penalty):
+class L2(Separable):
     """The ridge penalty ``alpha / 2 * sum(column_weights * beta**2)``, in the user's units.
 
     Parameters
@@ -25,6 +21,9 @@ class L2(Penalty):
         Strength, at least 0. scikit-learn's ``Ridge(alpha=a)`` is ``L2(2 * a / n)``.
     column_weights : sequence or array of float, shape (p,), optional
         Relative strength for each column; 0 leaves a column unpenalised.
+    standardize : bool
+        Whether beta is taken times the standard deviation (1/n) of its column, so that the units of the columns do
+        not matter.
 
     Raises
     ------
@@ -40,43 +39,19 @@ class L2(Penalty):
 
     alpha: float = 1.0
     column_weights: Sequence[float] | None = None
+    standardize: bool = False
     name: ClassVar[str] = "l2"
 
     def __post_init__(self) -> None:
-        if self.column_weights is not None:  # arrays and tensors too; a tuple compares and prints
-            object.__setattr__(self, "column_weights", tuple(map(float, self.column_weights)))
-        values = torch.as_tensor(
-            [self.alpha, *(self.column_weights or ())], dtype=torch.float64, device="cpu"
-        )
-        if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
-            raise InvalidInput(
-                f"L2 takes a finite alpha and column_weights of at least 0, got alpha={self.alpha!r}, "
-                f"column_weights={self.column_weights!r}."
-            )
+        self._check()
 
     def __str__(self) -> str:
-        weighted = "" if self.column_weights is None else ", with column weights"
-        return f"L2({self.alpha:g}){weighted}"
+        return self._text(f"{self.alpha:g}")
 
-    def value(self, beta: Tensor) -> Tensor:
-        """P(beta), a scalar."""
-        return 0.5 * (self.curvature(beta) * beta.square()).sum()
+    def shares(self) -> tuple[float, float]:
+        """Strengths of the absolute values (0) and of the squares."""
+        return 0.0, self.alpha
 
-    def gradient(self, beta: Tensor) -> Tensor:
-        """Derivative of `value`, shape (p, k)."""
-        return self.curvature(beta) * beta
-
-    def curvature(self, beta: Tensor) -> Tensor:
-        """Diagonal of the second derivative, shape (p, k)."""
-        return self.alpha * self.weights(beta.shape[0]).to(beta).unsqueeze(1).expand(beta.shape)
-
-    def weights(self, n_features: int) -> Tensor:
-        """Column weights, shape (p,), float64; `InvalidInput` when their number is not p."""
-        if self.column_weights is None:
-            return torch.ones(n_features, dtype=torch.float64, device="cpu")
-        if len(self.column_weights) != n_features:
-            raise InvalidInput(
-                f"L2.column_weights has {len(self.column_weights)} entries for {n_features} columns; "
-                "give one for each column of the design (dummies count singly)."
-            )
-        return torch.as_tensor(self.column_weights, dtype=torch.float64, device="cpu")
+    def with_alpha(self, alpha: float) -> L2:
+        """The same penalty at another strength."""
+        return replace(self, alpha=alpha)
