@@ -24,6 +24,7 @@ from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
+from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
@@ -164,7 +165,8 @@ def objective_of(
     loaded = Local().load(rows)
     if loss.quadratic:
         return QuadraticObjective(loss, penalty, loaded, intercept=intercept, **quadratic)
-    return SummedObjective(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
+    kind = PinballObjective if loss.piecewise else SummedObjective
+    return kind(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
 
 
 @single_threaded_blas()

@@ -37,6 +37,8 @@ class Loss(ABC):
         The loss is the square of a residual: its second derivative is constant.
     smooth : bool
         The gradient is continuous.
+    piecewise : bool
+        The loss is two straight lines of the residual; its `slopes` are theirs, below and above 0.
     separable : bool
         Outputs do not interact: the second derivative is diagonal. False for softmax.
     labels : bool
@@ -49,6 +51,7 @@ class Loss(ABC):
     name: ClassVar[str]
     quadratic: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
+    piecewise: ClassVar[bool] = False
     separable: ClassVar[bool] = True
     labels: ClassVar[bool] = False
     dispersed: ClassVar[bool] = False

@@ -12,6 +12,9 @@ REGISTRY = Registry(
         "newton": Entry(
             "solvers.newton:Newton", "Newton's method, for smooth losses: reweighted least squares."
         ),
+        "interior_point": Entry(
+            "solvers.interior_point:InteriorPoint", "Exact for quantile and absolute: a linear programme."
+        ),
         "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
         "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
         "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),

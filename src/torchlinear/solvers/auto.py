@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.cholesky import Cholesky
+from torchlinear.solvers.interior_point import InteriorPoint
 from torchlinear.solvers.newton import Newton
 from torchlinear.solvers.qr import QR
 from torchlinear.statistics import Triangle
@@ -37,6 +39,8 @@ def choose(objective: Objective) -> Choice:
     """The solver that suits; it may look at the moments, which the fit then reuses."""
     if isinstance(objective, QuadraticObjective):
         return _direct(objective)
+    if isinstance(objective, PinballObjective):
+        return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
 
 

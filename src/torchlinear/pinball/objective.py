@@ -1,0 +1,78 @@
+"""The objective of a loss that is piecewise linear, and its certificate, the relative duality gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torchlinear.penalties.separable import Separable
+from torchlinear.pinball.sifting import Target, least
+from torchlinear.summed import SummedObjective
+
+__all__ = ["LinearProgram", "PinballObjective"]
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """The optimum of a pinball objective.
+
+    Attributes
+    ----------
+    coef : Tensor, shape (p + 1, k)
+        Coefficients, the intercept last (0 without one).
+    bound : float
+        What the objective cannot be below.
+    """
+
+    coef: Tensor
+    bound: float
+
+
+class PinballObjective(SummedObjective):
+    """An objective of quantile or absolute loss, with or without an L1 penalty.
+
+    The first call of `certificate` solves the linear programme, whose dual bounds the objective from below.
+    """
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no linear programme for this objective; None when there is."""
+        if self.penalty is None:
+            return None
+        if isinstance(self.penalty, Separable) and not self.penalty.ridge(self.n_features).any():
+            return None
+        return f"{self.loss.name} loss is solved exactly with penalty='l1' or none, not {self.penalty}."
+
+    @cached_property
+    def optimum(self) -> LinearProgram:
+        """The optimum, each target by itself; a few passes, kept."""
+        p, coef, bound = self.n_features, [], 0.0
+        strengths = np.zeros(p)
+        if isinstance(self.penalty, Separable):
+            strengths = np.asarray(self.penalty.lasso(p).numpy(), dtype=np.float64)
+        for column in range(self.n_outputs):
+            target = Target(column, self.loss.slopes, strengths, self.intercept)  # type: ignore[attr-defined]
+            found, below = least(self.loaded, target, self.spread.rows)
+            coef.append(torch.from_numpy(found))
+            bound += below
+        return LinearProgram(torch.stack(coef, dim=1), bound / self.weight)
+
+    def certificate(self, coef: Tensor) -> float:
+        """Relative duality gap at `coef`, above what rounding makes of it: 0 at the optimum, at most 1."""
+        value = self.value(coef)
+        rounded = 16 * EPS * (value + self._size)
+        if not np.isfinite(value):
+            return float("inf")
+        return max(value - self.optimum.bound - rounded, 0.0) / (value + rounded) if value > 0 else 0.0
+
+    @cached_property
+    def _size(self) -> float:
+        """Root mean square of the targets: what residuals are rounded by."""
+        mean, squares = self.spread.mean[self.n_features :], self.spread.squares[self.n_features :]
+        return float(np.sqrt(squares / self.weight + np.square(mean)).sum())

@@ -1,0 +1,101 @@
+"""The least sum of pinball losses, whatever the units of the columns and however they depend on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from torchlinear.pinball.interior import walk
+from torchlinear.pinball.problem import Optimum, Pinball
+from torchlinear.pinball.vertex import polish
+
+__all__ = ["solve"]
+
+Array = NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+NEAR = 1e-7  # relative gap from which a vertex is sought: few steps from there, if any
+DEPENDENT = 1e-11  # of a column of length 1, what is left of it beside the others
+
+
+def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
+    """Coefficients of the least sum of pinball losses.
+
+    Parameters
+    ----------
+    problem : Pinball
+        The rows. The last column is the constant one if it is 1 in any row.
+    exact : bool
+        Whether to end at a vertex; otherwise within the relative gap `NEAR`.
+
+    Returns
+    -------
+    Optimum
+        In the units of the columns; those that depend on others have the coefficient 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlinear.pinball.problem import Pinball
+    >>> y, half = np.array([1.0, 2.0, 9.0]), np.full(3, 0.5)
+    >>> solve(Pinball(np.ones((3, 1)), y, -half, half)).coef
+    array([2.])
+    """
+    counted = problem.width > 0
+    rows = Pinball(*(part[counted] for part in (problem.Z, problem.y, problem.below, problem.above)))
+    units = _Units.of(rows)
+    inside = replace(rows, Z=units.forth(rows.Z))
+    found = walk(inside, NEAR)
+    if exact:
+        found = polish(inside, found)
+    dual = np.zeros(len(counted))
+    dual[counted] = found.dual
+    return replace(found, coef=units.back(found.coef), dual=dual)
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """Columns about their means, of length sqrt(n), and without those that depend on others."""
+
+    centre: Array
+    scale: Array
+    kept: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, problem: Pinball) -> _Units:
+        Z, weight = problem.Z, problem.width
+        constant = Z.shape[1] > 0 and bool((Z[:, -1] == 1.0).any())
+        centre = np.zeros(Z.shape[1])
+        if constant:
+            centre[:-1] = (weight * Z[:, -1]) @ Z[:, :-1] / (weight @ Z[:, -1])
+        about = Z - np.outer(Z[:, -1], centre) if constant else Z
+        scale = np.sqrt(np.square(about).mean(axis=0))
+        seen = np.sqrt(np.square(Z).mean(axis=0))
+        scale = np.where(scale > 4 * EPS * seen, scale, np.inf)
+        return cls(centre, scale, _independent(about / scale))
+
+    def forth(self, Z: Array) -> Array:
+        """Columns in these units, shape (n, kept)."""
+        centre = self.centre[self.kept]
+        about = Z[:, self.kept] - np.outer(Z[:, -1], centre) if centre.any() else Z[:, self.kept]
+        return np.ascontiguousarray(about / self.scale[self.kept])
+
+    def back(self, b: Array) -> Array:
+        """Coefficients in the units of the columns, shape (q,)."""
+        coef = np.zeros(len(self.scale))
+        coef[self.kept] = b / self.scale[self.kept]
+        coef[-1:] -= self.centre @ coef
+        return coef
+
+
+def _independent(Z: Array) -> NDArray[np.intp]:
+    """Columns that do not depend on others, in their order; the constant one, the last, first of all."""
+    gram = Z.T @ Z / max(len(Z), 1)
+    if len(gram) and np.linalg.eigvalsh(gram)[0] > 1e-8:
+        return np.arange(len(gram))
+    _, triangle, order = qr(Z, mode="economic", pivoting=True, check_finite=False)
+    size = np.abs(np.diag(triangle))
+    return np.sort(order[: len(size)][size > DEPENDENT * size.max(initial=0.0)]).astype(np.intp)
