@@ -27,8 +27,18 @@ if TYPE_CHECKING:
     )
     from torchlinear.estimators.linear_regression import LinearRegression
     from torchlinear.estimators.ridge import Ridge
+    from torchlinear.estimators.ridge_classifier import RidgeClassifier
+    from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
+    from torchlinear.estimators.ridge_cv import RidgeCV
     from torchlinear.fitted import Fit
     from torchlinear.loop import Status
+    from torchlinear.losses.binomial import Binomial
+    from torchlinear.losses.gamma import Gamma
+    from torchlinear.losses.inverse_gaussian import InverseGaussian
+    from torchlinear.losses.negative_binomial import NegativeBinomial
+    from torchlinear.losses.poisson import Poisson
+    from torchlinear.losses.squared import Squared
+    from torchlinear.losses.tweedie import Tweedie
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.qr import QR
@@ -42,6 +52,13 @@ _WHERE = {
     "load": "api",
     "read": "sources",
     "train": "training.train",
+    "Squared": "losses.squared",
+    "Binomial": "losses.binomial",
+    "Poisson": "losses.poisson",
+    "Gamma": "losses.gamma",
+    "Tweedie": "losses.tweedie",
+    "InverseGaussian": "losses.inverse_gaussian",
+    "NegativeBinomial": "losses.negative_binomial",
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
@@ -54,6 +71,9 @@ _WHERE = {
     "NAdam": "solvers.rules",
     "LinearRegression": "estimators.linear_regression",
     "Ridge": "estimators.ridge",
+    "RidgeCV": "estimators.ridge_cv",
+    "RidgeClassifier": "estimators.ridge_classifier",
+    "RidgeClassifierCV": "estimators.ridge_classifier_cv",
     "Status": "loop",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
@@ -74,22 +94,32 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Binomial",
     "Cholesky",
     "ConvergenceWarning",
     "DataError",
     "Fit",
+    "Gamma",
     "InvalidInput",
+    "InverseGaussian",
     "LinearRegression",
     "MissingExtra",
     "ModelFileError",
     "NAdam",
+    "NegativeBinomial",
+    "Poisson",
     "RMSprop",
     "RankWarning",
     "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
     "RowsNeeded",
+    "Squared",
     "Status",
     "TorchlinearError",
     "TorchlinearWarning",
+    "Tweedie",
     "fit",
     "load",
     "read",

@@ -33,8 +33,6 @@ class Loss(ABC):
     ----------
     name : str
         What users type, and what summaries print.
-    quadratic : bool
-        The loss is the square of a residual: its second derivative is constant.
     smooth : bool
         The gradient is continuous.
     piecewise : bool
@@ -49,7 +47,6 @@ class Loss(ABC):
     """
 
     name: ClassVar[str]
-    quadratic: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     piecewise: ClassVar[bool] = False
     separable: ClassVar[bool] = True
@@ -58,6 +55,11 @@ class Loss(ABC):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def quadratic(self) -> bool:
+        """Whether the loss is the square of a residual: its second derivative is constant."""
+        return False
 
     @abstractmethod
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

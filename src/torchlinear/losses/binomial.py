@@ -43,11 +43,10 @@ class Binomial(Family):
 
     Examples
     --------
-    >>> import torch
-    >>> from torchlinear.losses.binomial import Binomial
-    >>> Binomial().value(torch.tensor([[0.0], [800.0]]), torch.ones(2, 1))
+    >>> import torch, torchlinear as tl
+    >>> tl.Binomial().value(torch.tensor([[0.0], [800.0]]), torch.ones(2, 1))
     tensor([0.6931, 0.0000])
-    >>> Binomial(link="probit").mean(torch.zeros(1, 1))
+    >>> tl.Binomial(link="probit").mean(torch.zeros(1, 1))
     tensor([[0.5000]])
     """
 

@@ -62,6 +62,10 @@ class Family(Loss):
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and inside of the range of means, shape (n, k)."""
 
+    def inside(self, eta: Tensor) -> Tensor | None:
+        """Where eta belongs to a mean of the family, shape (n, k); None when it does everywhere."""
+        return self.links[self.link].inside(eta)
+
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,); inf outside of the link's domain."""
         return self._within(eta, self.entries(eta, y, 0), math.inf).sum(dim=1)
@@ -92,7 +96,7 @@ class Family(Loss):
         return self.predictor(self.near(y.double()))
 
     def _within(self, eta: Tensor, inside: Tensor, outside: float) -> Tensor:
-        mask = self.links[self.link].inside(eta)
+        mask = self.inside(eta)
         return inside if mask is None else torch.where(mask, inside, outside)
 
 

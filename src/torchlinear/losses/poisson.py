@@ -14,16 +14,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from torchlinear.losses import powers
 from torchlinear.losses.family import Family
 from torchlinear.losses.links import MEANS, Mean
+from torchlinear.losses.powers import PowerFamily
 
 __all__ = ["Poisson"]
 
 
 @dataclass(frozen=True, slots=True)
-class Poisson(Family):
-    """Poisson regression, for counts; with the log link `torch.nn.PoissonNLLLoss`.
+class Poisson(PowerFamily):
+    """Poisson regression, for counts; with the log link it is `torch.nn.PoissonNLLLoss`.
 
     Parameters
     ----------
@@ -37,19 +37,15 @@ class Poisson(Family):
 
     Examples
     --------
-    >>> import torch
-    >>> from torchlinear.losses.poisson import Poisson
-    >>> Poisson().value(torch.tensor([[0.0], [1.0]]), torch.tensor([[3.0], [3.0]]))
+    >>> import torch, torchlinear as tl
+    >>> tl.Poisson().value(torch.tensor([[0.0], [1.0]]), torch.tensor([[3.0], [3.0]]))
     tensor([ 1.0000, -0.2817])
     """
 
     link: str = "log"
     name: ClassVar[str] = "poisson"
     links: ClassVar[Mapping[str, Mean]] = {name: MEANS[name] for name in ("log", "identity", "sqrt")}
-
-    def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
-        """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
-        return powers.entries(self.links[self.link], 1.0, eta, y, order)
+    power = 1.0
 
     def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`value`, `gradient` and `curvature`."""
@@ -58,18 +54,6 @@ class Poisson(Family):
         mean = eta.exp()
         return (mean - y * eta).sum(dim=1), mean - y, mean
 
-    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
-        """``mu'^2 / mu``, shape (n, k)."""
-        return self._within(eta, self.links[self.link].information(eta, 1.0), 0.0)
-
-    def variance(self, mean: Tensor) -> Tensor:
-        """``mu``, shape (n, k)."""
-        return mean
-
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and positive, shape (n, k): as R's."""
         return y + 0.1
-
-    def refusal(self, y: Tensor) -> str | None:
-        """Why these targets cannot be had; None when they can."""
-        return powers.refusal(self.name, y, zero=True)

@@ -1,6 +1,7 @@
 """The families whose variance is a power of the mean, V = mu^p, of positive means.
 
-    L(mu, y) = integral of (mu - y) / mu^p d mu = F_{2-p}(mu) - y F_{1-p}(mu),      F_q = mu^q / q,  F_0 = log mu.
+    L(mu, y)  = integral of (mu - y) / mu^p d mu = F_{2-p}(mu) - y F_{1-p}(mu),      F_q = mu^q / q,  F_0 = log mu,
+    expected  = mu'^2 / mu^p.
 
 Poisson has p = 1, Gamma 2, inverse Gaussian 3, Tweedie any p (compound Poisson between 1 and 2). The links
 know F_q and its derivatives by eta (`links.Mean.integral`), so no power of a mean that overflows is formed.
@@ -10,25 +11,51 @@ Jorgensen: Exponential Dispersion Models, Journal of the Royal Statistical Socie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
 
-from torchlinear.losses.family import times
+from torchlinear.losses.family import Family, times
 from torchlinear.losses.links import Mean
 
-__all__ = ["entries", "refusal"]
+__all__ = ["PowerFamily"]
 
 
-def entries(link: Mean, power: float, eta: Tensor, y: Tensor, order: int) -> Tensor:
-    """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
-    return link.integral(eta, 2.0 - power, order) - times(y, link.integral(eta, 1.0 - power, order))
+class PowerFamily(Family):
+    """A family of variance ``mu^power``.
 
+    Attributes
+    ----------
+    power : float
+        p.
+    """
 
-def refusal(name: str, y: Tensor, *, zero: bool) -> str | None:
-    """Why targets that are negative, or 0 unless `zero`, cannot be had by the family `name`; None when all are."""
-    bad = y < 0 if zero else y <= 0
-    if bool(bad.any()):
+    power: float
+    links: ClassVar[Mapping[str, Mean]]
+
+    def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
+        """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
+        link, p = self.links[self.link], self.power
+        return link.integral(eta, 2.0 - p, order) - times(y, link.integral(eta, 1.0 - p, order))
+
+    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
+        """``mu'^2 / mu^p``, shape (n, k); 0 outside."""
+        return self._within(eta, self.links[self.link].information(eta, self.power), 0.0)
+
+    def variance(self, mean: Tensor) -> Tensor:
+        """``mu^p``, shape (n, k)."""
+        return mean.pow(self.power)
+
+    def refusal(self, y: Tensor) -> str | None:
+        """Why these targets cannot be had; None when they can."""
+        if self.power < 1:
+            return None
+        zero = self.power < 2  # counts and sums may be 0
+        bad = y < 0 if zero else y <= 0
+        if not bool(bad.any()):
+            return None
         return (
-            f"a {name.replace('_', ' ')} target is {'at least' if zero else 'above'} 0, got {float(y[bad].min()):g} "
-            f"({int(bad.sum())} such values); drop those rows or choose another loss."
+            f"a {self.name.replace('_', ' ')} target is {'at least' if zero else 'above'} 0, got "
+            f"{float(y[bad].min()):g} (such rows: {int(bad.any(dim=1).sum())}); drop those rows or choose another loss."
         )
-    return None
