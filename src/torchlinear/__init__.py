@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
     from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
     from torchlinear.estimators.ridge_cv import RidgeCV
+    from torchlinear.estimators.ridge_classifier import RidgeClassifier
+    from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
+    from torchlinear.estimators.ridge_cv import RidgeCV
     from torchlinear.fitted import Fit
     from torchlinear.loop import Status
     from torchlinear.losses.binomial import Binomial
@@ -74,6 +77,9 @@ _WHERE = {
     "RidgeCV": "estimators.ridge_cv",
     "RidgeClassifier": "estimators.ridge_classifier",
     "RidgeClassifierCV": "estimators.ridge_classifier_cv",
+    "RidgeCV": "estimators.ridge_cv",
+    "RidgeClassifier": "estimators.ridge_classifier",
+    "RidgeClassifierCV": "estimators.ridge_classifier_cv",
     "Status": "loop",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
@@ -111,6 +117,9 @@ __all__ = [
     "RMSprop",
     "RankWarning",
     "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",

@@ -69,7 +69,8 @@ class TrainingRows:
             dtype=DTYPES,
             accept_sparse=["csr", "csc"] if tags.input_tags.sparse else False,
             y_numeric=self.numeric,
-            multi_output=tags.target_tags.multi_output,
+            multi_output=tags.target_tags.multi_output
+            or (tags.classifier_tags is not None and tags.classifier_tags.multi_label),
             ensure_all_finite=not estimator._sums_show_nonfinite,
         )
         self.weight: NDArray[np.float64] | None = None

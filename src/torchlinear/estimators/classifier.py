@@ -45,17 +45,21 @@ class LabelledRows(TrainingRows):
         self.flat = False  # coef_ always has a row for each decision
         class_weight = getattr(estimator, "class_weight", None)
         if class_weight is not None:
-            by_class = compute_class_weight(
-                class_weight, classes=self.classes, y=self.classes[self.codes], sample_weight=self.weight
-            )
-            weight = np.ones(len(self.codes)) if self.weight is None else self.weight
-            self.weight = np.asarray(weight * by_class[self.codes], dtype=np.float64)
+            given = 1.0 if self.weight is None else self.weight
+            self.weight = np.asarray(given * self._by_class(class_weight), dtype=np.float64)
 
     def _numbers(self, targets: NDArray[Any]) -> NDArray[Any]:
         labels = column_or_1d(targets, warn=True)
         check_classification_targets(labels)
         self.classes, self.codes = np.unique(labels, return_inverse=True)
         return np.asarray(self.codes[:, np.newaxis].astype(np.float64))
+
+    def _by_class(self, class_weight: Any) -> NDArray[Any]:
+        """Factors of the weights, shape (n,)."""
+        weights = compute_class_weight(
+            class_weight, classes=self.classes, y=self.classes[self.codes], sample_weight=self.weight
+        )
+        return np.asarray(weights[self.codes])
 
     def need_two_classes(self) -> None:
         """Refuse rows of one class."""
@@ -66,8 +70,8 @@ class LabelledRows(TrainingRows):
             )
 
     def indicators(self, low: float = -1.0) -> NDArray[np.float64]:
-        """One column for each class, 1 where a row has it and `low` elsewhere; shape (n, c), of two classes (n, 1)."""
-        columns = np.arange(len(self.classes)) if len(self.classes) > 2 else np.array([len(self.classes) - 1])
+        """A column for each class, 1 where a row has it and `low` elsewhere; of two classes, for the second only."""
+        columns = np.arange(len(self.classes)) if len(self.classes) > 2 else np.array([1])
         return np.where(self.codes[:, np.newaxis] == columns, 1.0, low)
 
 
@@ -119,7 +123,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]
 
     def _keep(self, coef: NDArray[np.float64], rows: TrainingRows) -> None:
         super()._keep(coef, rows)
-        if not self.fit_intercept:
+        if not self.fit_intercept and not self._squeezes:
             self.intercept_ = like(rows.device, np.zeros(coef.shape[1], dtype=rows.X.dtype))
 
 

@@ -8,20 +8,54 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import MultiOutputMixin
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from torchlinear.api import solve
+from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearEstimator, LinearRegressor, TrainingRows
 from torchlinear.penalties.l2 import L2
 
-__all__ = ["Ridge", "RidgeSolver"]
+__all__ = ["Ridge", "RidgeOptimum", "RidgeSolver"]
 
 SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}
 
 
-class RidgeSolver(LinearEstimator):
-    """The parameters of `Ridge` and `RidgeClassifier`, and the solution behind both."""
+class RidgeOptimum(LinearEstimator):
+    """What all ridge estimators share: the optimum for one strength, or one for each target."""
+
+    _squeezes = True
+
+    def _optimum(
+        self,
+        rows: TrainingRows,
+        alphas: NDArray[np.float64],
+        *,
+        positive: bool = False,
+        dual: Dual | None = None,
+    ) -> NDArray[np.float64]:
+        """Coefficients, shape (p + 1, k), for strengths of shape (k,).
+
+        From the rows' decomposition where features outnumber them, or where it is at hand.
+        """
+        if dual is None and rows.X.shape[0] < rows.X.shape[1] and alphas.all() and not positive:
+            assert_all_finite(rows.X, input_name="X")
+            dual = Dual.of(rows.tensors(), intercept=self.fit_intercept)
+        coef = np.empty((rows.X.shape[1] + 1, len(alphas)))
+        for alpha in np.unique(alphas):
+            same = np.flatnonzero(alphas == alpha)
+            if dual is not None:
+                coef[:, same] = dual.coef(float(alpha))[:, same]
+            else:
+                penalty = L2(2.0 * float(alpha) / rows.total_weight)
+                objective = self._squared(rows.tensors(same), penalty, positive=positive)
+                coef[:, same] = solve(objective).coef.numpy()
+        return coef
+
+
+class RidgeSolver(RidgeOptimum):
+    """The parameters of `Ridge` and `RidgeClassifier`, and what they do with them."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
@@ -34,21 +68,14 @@ class RidgeSolver(LinearEstimator):
         "random_state": ["random_state"],
     }
     _sums_show_nonfinite = True
-    _squeezes = True
     alpha: Any
     solver: str
     positive: bool
 
     def _solve(self, rows: TrainingRows) -> None:
-        """Set the attributes to the optimum, one solution for all targets of equal `alpha`."""
+        """Set the attributes to the optimum."""
         alphas = self._alphas(rows.y.shape[1])
-        coef = np.empty((rows.X.shape[1] + 1, rows.y.shape[1]))
-        for alpha in np.unique(alphas):
-            same = np.flatnonzero(alphas == alpha)
-            penalty = L2(2.0 * float(alpha) / rows.total_weight)
-            objective = self._squared(rows.tensors(same), penalty, positive=self.positive)
-            coef[:, same] = solve(objective).coef.numpy()
-        self._keep(coef, rows)
+        self._keep(self._optimum(rows, alphas, positive=self.positive), rows)
         automatic = "lbfgs" if self.positive else "cholesky"
         self.solver_ = automatic if self.solver == "auto" else self.solver
         self.n_iter_ = 1

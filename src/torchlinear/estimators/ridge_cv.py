@@ -1,0 +1,124 @@
+"""`RidgeCV`: ridge regression that chooses its strength, behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+
+from torchlinear.estimators.base import LinearRegressor, TrainingRows
+from torchlinear.estimators.ridge import Ridge
+from torchlinear.estimators.ridge_search import RidgeSearch, Scored
+
+__all__ = ["RidgeCV"]
+
+
+class _Given(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Gives predictions back."""
+
+    def predict(self, predictions: Any) -> Any:
+        return predictions
+
+
+class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[misc]
+    """Ridge regression with the strength of least error on rows left out, with scikit-learn's names and meaning.
+
+    Without `cv`, every row is left out once, exactly, at the cost of one more pass over the rows for all strengths
+    together. With `cv`, folds are.
+
+    Parameters
+    ----------
+    alphas : float or sequence of m floats
+        Strengths to choose from, of the penalty ``alpha * sum(coef**2)``: above 0, with `cv` at least 0.
+    fit_intercept : bool
+        Whether to fit an intercept, which is not penalised.
+    scoring : str or callable, optional
+        What is best; by default the mean squared error of rows left out, and R squared with `cv`.
+    cv : int, splitter or iterable, optional
+        Folds; by default every row is one.
+    gcv_mode : {"auto", "svd", "eigen"}, optional
+        Accepted for compatibility; the decomposition is chosen by the shape of X, and nothing is squared.
+    store_cv_results : bool
+        Whether to keep ``cv_results_``, without `cv`.
+    alpha_per_target : bool
+        Whether each target gets a strength of its own, without `cv`.
+
+    Attributes
+    ----------
+    alpha_ : float or array, shape (k,)
+        The chosen strength, or one for each target.
+    best_score_ : float or array, shape (k,)
+        Its score.
+    coef_ : array or tensor, shape (p,) or (k, p)
+        Coefficients, in the dtype of X; a tensor when X was one.
+    intercept_ : float, array or tensor, shape (k,)
+        Intercept.
+    cv_results_ : array or tensor, shape (n, m) or (n, k, m)
+        Squared errors of rows left out times their weights, or with `scoring` their predictions.
+    n_features_in_ : int
+        p.
+    module_ : LinearModel
+        The fitted model as a plain `nn.Module`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlinear import RidgeCV
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> RidgeCV(alphas=[0.01, 1.0, 100.0]).fit(X, [0.1, 0.9, 2.1, 2.9]).alpha_
+    0.01
+    """
+
+    _scoring = "r2"
+
+    def __init__(
+        self,
+        alphas: Any = (0.1, 1.0, 10.0),
+        *,
+        fit_intercept: bool = True,
+        scoring: Any = None,
+        cv: Any = None,
+        gcv_mode: str | None = None,
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+    ) -> None:
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.scoring = scoring
+        self.cv = cv
+        self.gcv_mode = gcv_mode
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (n, p)
+            Rows.
+        y : array or tensor, shape (n,) or (n, k)
+            Targets.
+        sample_weight : float or array, shape (n,), optional
+            Weights, at least 0.
+        **params : dict
+            For the scorer and the splitter, where scikit-learn's metadata routing is enabled.
+
+        Returns
+        -------
+        RidgeCV
+            Itself.
+
+        Raises
+        ------
+        InvalidInput
+            When a parameter is not what is expected.
+        """
+        self._check_parameters()
+        params = self._fit_params(params, sample_weight)
+        if self.cv is not None:
+            self._cross_validate(Ridge(fit_intercept=self.fit_intercept), X, y, params)
+            return self
+        rows = TrainingRows(self, X, y, sample_weight)
+        self._leave_one_out(rows, lambda: Scored(_Given(), rows.y[:, 0] if rows.flat else rows.y), params)
+        return self
