@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.kernels import moments as moment_kernels
+from torchlinear.kernels import products as product_kernels
 from torchlinear.kernels import refinement as refinement_kernels
 from torchlinear.kernels import spread as spread_kernels
 from torchlinear.kernels import triangle as triangle_kernels
@@ -60,13 +61,19 @@ class Block:
     def predict(self, coef: Tensor) -> Tensor:
         """Linear predictor ``X b + intercept``, shape (n, k), float64; `coef` is (p + 1, k)."""
         coef = coef.to(self.X.device, torch.float64)
-        eta = self.X.double() @ coef[:-1] + coef[-1]
+        X = self._narrow(coef.shape[1])
+        if X is None:
+            eta = self.X.double() @ coef[:-1] + coef[-1]
+        else:
+            eta = torch.from_numpy(product_kernels.predict(X, coef[:-1].numpy(), coef[-1].numpy()))
         return eta if self.low is None else eta + self.low @ coef[:-1]
 
     def pull(self, r: Tensor) -> Tensor:
         """Gradient ``[X, 1]' r``, shape (p + 1, k), float64; `r` is (n, k)."""
         r = r.double()
-        return torch.cat([self.X.double().T @ r, r.sum(dim=0, keepdim=True)])
+        X = self._narrow(r.shape[1])
+        pulled = self.X.double().T @ r if X is None else torch.from_numpy(product_kernels.pull(X, r.numpy()))
+        return torch.cat([pulled, r.sum(dim=0, keepdim=True)])
 
     def shift(self) -> Array:
         """A point to take moments about, shape (p + k,): the mean of the first rows with a weight.
@@ -142,6 +149,13 @@ class Block:
     def log_weight(self) -> float:
         """Sum of the logarithms of the weights above zero."""
         return 0.0 if self.weight is None else float(self.weight[self.weight > 0].log().sum())
+
+    def _narrow(self, outputs: int) -> Any:
+        """Features as an array, where kernels multiply them faster than BLAS does; else None."""
+        if self.X.device.type != "cpu":
+            return None
+        X = self.X.detach().numpy()
+        return X if product_kernels.faster(X, outputs) else None
 
     def _arrays(self) -> tuple[Any, Any, Any, Any]:
         return tuple(  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torchlinear.kernels import inlined
 from torchlinear.kernels.doubledouble import two_sum
 
-__all__ = ["SIGNATURE", "Given", "given", "pack", "pack_extended"]
+__all__ = ["SIGNATURE", "Given", "contiguous", "given", "pack", "pack_extended"]
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Given(NamedTuple):
 
 def given(X: NDArray[Any], y: NDArray[Any], weight: Array | None, low: Array | None, shift: Array) -> Given:
     """Put arrays in the form that kernels take; for the shapes see `moments.about`. X is rarely copied."""
-    columns, transposed = _contiguous(X)
+    columns, transposed = contiguous(X)
     return Given(
         columns,
         transposed,
@@ -71,7 +71,7 @@ def given(X: NDArray[Any], y: NDArray[Any], weight: Array | None, low: Array | N
     )
 
 
-def _contiguous(X: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+def contiguous(X: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     """Return X as a row-major matrix for the kernels, and whether that is the transpose.
 
     The matrix may have more columns than X, or X' if transposed: they are whatever lies between its rows and
