@@ -251,6 +251,15 @@ class TensorRows(Rows):
                 None if self.low is None else self.low[part],
             )
 
+    def spaced(self, count: int) -> TensorRows:
+        """`count` evenly spaced ones of these rows, copied."""
+        every = torch.linspace(0, len(self.X) - 1, count, dtype=torch.float64).round().long()
+        parts = (None if part is None else part[every] for part in (self.X, self.y, self.weight, self.low))
+        X, y, weight, low = parts
+        assert X is not None
+        assert y is not None
+        return TensorRows(X, y, weight, names=self.names, targets=self.targets, low=low)
+
 
 def default_names(letter: str, count: int) -> tuple[str, ...]:
     """``('x',)`` for one column, ``('x0', 'x1', ...)`` for more."""

@@ -27,8 +27,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block
+from torchlinear.block import Block, TensorRows
 from torchlinear.engines.base import Loaded
+from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.leastsquares import solve
 from torchlinear.losses.base import Loss
@@ -144,6 +145,15 @@ class SummedObjective(Objective):
         """Norm of dl/deta in the model of the intercept alone: what slopes are measured against."""
         squares = self.loaded.sum(_square, self.loss, self.start[-1])
         return float(np.sqrt(squares)) or 1.0
+
+    def sampled(self, count: int) -> SummedObjective | None:
+        """The same objective of `count` evenly spaced rows; None of rows that do not lie in memory."""
+        if not isinstance(self.rows, TensorRows):
+            return None
+        few = Local(1).load(self.rows.spaced(count))
+        return SummedObjective(
+            self.loss, self.penalty, few, intercept=self.intercept, n_outputs=self.n_outputs
+        )
 
     def at(self, coef: Tensor) -> Slope:
         """Sums over the rows at `coef`; one pass, the last one kept."""
