@@ -19,7 +19,7 @@ from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
-from torchlinear.losses import REGISTRY as LOSSES
+from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
@@ -45,6 +45,7 @@ def fit(
     formula: str | None = None,
     columns: Sequence[str] | None = None,
     loss: str | Loss = "squared",
+    link: str | None = None,
     penalty: str | Penalty | None = None,
     solver: str | Solver = "auto",
     intercept: bool = True,
@@ -66,14 +67,20 @@ def fit(
         Features X, shape (n, p) or (n,), with `target` y; or a pandas, polars or Arrow frame, or the path of a
         CSV, Parquet or JSON file (globs too), with the name of its target column.
     target : tensor, array, str or list of str
-        y, shape (n,) or (n, k); or the name of the target column (names, for several).
+        y, shape (n,) or (n, k); or the name of the target column (names, for several). For a loss on classes
+        labels of any kind, shape (n,): texts, booleans, numbers. They are sorted, and of two the second is the
+        success.
     formula : str, optional
         Wilkinson formula such as ``"price ~ area + C(city)"`` instead of `target`, for frames and files.
         Formulas are data: only the listed functions and operators are known, and nothing else is run.
     columns : sequence of str, optional
         Feature columns of a frame or file; all but the target by default.
     loss : str or Loss
-        ``"squared"``.
+        ``"squared"``; ``"logistic"`` for two classes or proportions, ``"softmax"`` for more; ``"poisson"``,
+        ``"gamma"``, ``"tweedie"``, ...; or an object with its options, such as ``tl.Tweedie(power=1.5)``.
+    link : str, optional
+        How the mean depends on the linear predictor, such as ``"log"``, for losses that have links; else their
+        usual one.
     penalty : str, Penalty or None
         None (the default), ``"l2"`` or ``tl.L2(alpha)``. The intercept is never penalised.
     solver : str or Solver
@@ -125,6 +132,7 @@ def fit(
     _one_of("precision", precision, ("auto", "extended", "double"))
     _one_of("missing", missing, ("error", "drop", "mean"))
     _above_zero(tol=tol, max_epochs=max_epochs, time_limit=time_limit)
+    chosen = made(loss, link)
     prepared = prepare(
         data,
         target,
@@ -134,19 +142,22 @@ def fit(
         missing=missing,
         intercept=intercept,
         device=device,
+        loss=chosen,
     )
-    rows, design = prepared.rows, prepared.design
+    rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(chosen)
     objective = objective_of(
-        _member(LOSSES, loss, Loss),
+        chosen,
         None if penalty is None else _member(PENALTIES, penalty, Penalty),
         rows,
         intercept=intercept if design is None else design.intercept,
+        n_outputs=len(outputs),
         precision=precision,
     )
     solution = solve(
         objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
         weight_type=weight_type if prepared.weighted else None,
     )  # fmt: skip
+    solution = replace(solution, targets=outputs, classes=prepared.classes)
     _warn(solution)
     like = data if isinstance(data, Tensor) else None
     return Fit(solution, design=design, rows=rows, like=like)
@@ -223,7 +234,8 @@ def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str |
         names=objective.rows.names,
         targets=objective.rows.targets,
         intercept=objective.intercept,
-        loss=objective.loss.name,
+        loss=str(objective.loss),
+        family=objective.loss,
         penalty="none" if objective.penalty is None else str(objective.penalty),
         solver=why,
         status=outcome.status,
@@ -232,7 +244,7 @@ def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str |
         seconds=outcome.seconds,
         weight_type=weight_type,
         evidence=None if exact is None else exact.evidence_at(coef),
-        optimum=None if exact is None else exact.value(torch.from_numpy(exact.evidence.coef)),
+        optimum=None if exact is None else exact.best,
     )
 
 

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from torchlinear.block import Block, Rows, TensorRows, sample
 from torchlinear.errors import InvalidInput, RowsNeeded
+from torchlinear.labels import Label
 from torchlinear.loop import History, Status
 from torchlinear.model import LinearModel
+from torchlinear.responses import Kind, kind_of, numbers, respond
 from torchlinear.solution import Solution
 from torchlinear.values import as_features, as_targets, is_frame, is_tabular, n_rows, with_columns
 
@@ -110,44 +112,101 @@ class Fit:
 
         return equation(self.solution)
 
-    def predict(self, new: Any, *, interval: float | None = None) -> Any:
+    @property
+    def classes(self) -> tuple[Label, ...] | None:
+        """The classes of a target of labels, sorted; None for a target of numbers."""
+        return self.solution.classes
+
+    def predict(self, new: Any, *, kind: Kind | None = None, interval: float | None = None) -> Any:
         """Predictions for new rows.
 
         Parameters
         ----------
         new : tensor, array, frame or path
             Rows like those of the fit, without the target.
+        kind : {"label", "mean", "proba", "link"}, optional
+            What to predict: the likeliest class; the mean of the target (of labels, the probability of the second
+            class, or of each of several); the probability of each class, as `predict_proba`; or the linear
+            predictor. By default the label where the fit has classes, else the mean.
         interval : float, optional
-            Level of a prediction interval, such as 0.95.
+            Level of a prediction interval, such as 0.95, for squared loss.
 
         Returns
         -------
         Tensor or ndarray, shape (n,) or (n, k), or Prediction
-            A tensor for a tensor, else an array; NaN for a row that cannot be predicted. With `interval`
-            a record with `mean`, `low`, `high`.
+            A tensor for a tensor, else an array; NaN for a row that cannot be predicted, None among labels that
+            are not floats. Labels that are texts always are an array. With `interval` a record with `mean`, `low`,
+            `high`.
 
         Raises
         ------
         InvalidInput
-            When the columns are not those of the fit.
+            When the columns are not those of the fit, or the fit has no such kind of prediction.
+
+        Examples
+        --------
+        >>> import torch, torchlinear as tl
+        >>> x = torch.tensor([0.0, 1.0, 2.0, 3.0])
+        >>> fit = tl.fit(x, ["no", "yes", "no", "yes"], loss="logistic")
+        >>> fit.predict([[-1.0], [4.0]]).tolist()
+        ['no', 'yes']
+        >>> fit.predict(torch.tensor([[1.5]]), kind="mean").round(decimals=6)
+        tensor([0.5000])
         """
         if interval is not None:
             return self._intervals(new, interval)
-        eta = torch.cat(list(self.predict_blocks(new)))
-        eta = eta[:, 0] if eta.shape[1] == 1 else eta
-        if self.design is not None:
-            return eta.numpy()
-        eta = eta.to(as_features(new).dtype)
-        return eta if isinstance(new, Tensor) else eta.numpy()
+        wanted = kind_of(self.solution, kind)
+        found = torch.cat(list(self.predict_blocks(new, kind=wanted)))
+        tensor = self.design is None and isinstance(new, Tensor)
+        dtype = as_features(new).dtype if self.design is None else torch.float64
+        return respond(self.solution, found, wanted, tensor=tensor, dtype=dtype)
 
-    def predict_blocks(self, new: Any) -> Iterator[Tensor]:
-        """Predictions block by block, each of shape (n, k), float64: any size, in the order of the rows."""
+    def predict_proba(self, new: Any) -> Any:
+        """Probability of each class for new rows.
+
+        Parameters
+        ----------
+        new : tensor, array, frame or path
+            Rows like those of the fit, without the target.
+
+        Returns
+        -------
+        Tensor or ndarray, shape (n, classes)
+            Columns in the order of `classes`; a tensor for a tensor, NaN for a row that cannot be predicted.
+
+        Raises
+        ------
+        InvalidInput
+            When the columns are not those of the fit, or the fit has no classes.
+        """
+        return self.predict(new, kind="proba")
+
+    def predict_blocks(self, new: Any, *, kind: Kind | None = None) -> Iterator[Tensor]:
+        """Predictions block by block in the order of the rows, for new rows of any size.
+
+        Parameters
+        ----------
+        new : tensor, array, frame or path
+            Rows like those of the fit, without the target.
+        kind : {"label", "mean", "proba", "link"}, optional
+            As in `predict`.
+
+        Yields
+        ------
+        Tensor, shape (n, k), float64
+            Numbers of one block; labels as (n, 1) numbers that count in `classes`. NaN where a row cannot be predicted.
+        """
+        wanted = kind_of(self.solution, kind)
         for block in self._blocks(new):
-            yield block.predict(self.solution.coef)
+            yield numbers(self.solution, block.predict(self.solution.coef), wanted)
 
     def _intervals(self, new: Any, level: float) -> Prediction:
         from torchlinear.inference.intervals import Prediction, prediction
 
+        if self.solution.family is not None and not self.solution.family.quadratic:
+            raise InvalidInput(
+                f"interval={level!r} is for squared loss, not {self.solution.loss}: predict means without interval=."
+            )
         parts = [
             prediction(
                 self.solution,

@@ -10,6 +10,8 @@ import torch
 
 from torchlinear.block import Rows, TensorRows, default_names
 from torchlinear.errors import InvalidInput
+from torchlinear.labels import Coded, Label, code
+from torchlinear.losses.base import Loss
 from torchlinear.values import (
     as_features,
     as_targets,
@@ -31,11 +33,30 @@ __all__ = ["Prepared", "prepare", "resolve_device"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows to fit, the design that made them (None for tensors and arrays), and whether weights came along."""
+    """Rows to fit, and what is known about them.
+
+    Attributes
+    ----------
+    rows : Rows
+        Features and targets; labels as the numbers of their classes.
+    design : Design or None
+        What made them of a table; None for tensors and arrays.
+    weighted : bool
+        Whether weights came along.
+    classes : tuple of str, bool, int or float, or None
+        The classes of labels, sorted.
+    """
 
     rows: Rows
     design: Design | None
     weighted: bool
+    classes: tuple[Label, ...] | None = None
+
+    def outputs(self, loss: Loss) -> tuple[str, ...]:
+        """Names of the columns of the coefficients of `loss`: targets, or classes that interact."""
+        if self.classes is None or loss.separable:
+            return self.rows.targets
+        return tuple(map(str, self.classes))
 
 
 def prepare(
@@ -48,8 +69,12 @@ def prepare(
     missing: Literal["error", "drop", "mean"],
     intercept: bool,
     device: str | torch.device,
+    loss: Loss | None = None,
 ) -> Prepared:
-    """Rows of `data`, with `target` and `weights`; see `torchlinear.fit` for what each may be."""
+    """Rows of `data`, with `target` and `weights`; see `torchlinear.fit` for what each may be.
+
+    The target of a `loss` on labels becomes the numbers of its classes.
+    """
     place = resolve_device(device)
     if is_tabular(data):
         if target is not None and not _names(target):
@@ -66,17 +91,29 @@ def prepare(
         raise InvalidInput(
             "target is missing: pass fit(X, y), or a frame or file with the name of its target column."
         )
-    if _names(target):
+    X = as_features(data)
+    if _names(target) and not (_labelled(loss) and len(target) == X.shape[0] and not isinstance(target, str)):
         raise InvalidInput(
             f"target={target!r} names a column, but the data is {_kind(data)}; pass the values of y."
         )
-    X = as_features(data)
-    y = as_targets(target, X.shape[0])
+    coded = _coded(target, X.shape[0], loss)
+    y = coded.y
     weight = None if weights is None else as_weights(weights, X.shape[0])
     if place is not None:
         X, y = X.to(place), y.to(place)
     rows = TensorRows(X, y, weight, names=labels(data), targets=labels(target))
-    return Prepared(rows, None, weight is not None)
+    return Prepared(rows, None, weight is not None, coded.classes)
+
+
+def _labelled(loss: Loss | None) -> bool:
+    return loss is not None and loss.labels
+
+
+def _coded(y: Any, rows: int, loss: Loss | None) -> Coded:
+    """The values of a target as `loss` takes them."""
+    if loss is None or not loss.labels:
+        return Coded(as_targets(y, rows), None)
+    return code(y, rows, binary=loss.separable)
 
 
 def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[Any, list[str], Any]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from torchlinear.labels import Label
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import History, Status
+from torchlinear.losses.base import Loss
 
 __all__ = ["Solution"]
 
@@ -23,7 +25,7 @@ class Solution:
     names : tuple of str
         Names of the p features.
     targets : tuple of str
-        Names of the k targets.
+        Names of the k columns of `coef`: the targets, or with a softmax the classes.
     intercept : bool
         Whether the intercept was fitted.
     loss : str
@@ -46,6 +48,10 @@ class Solution:
         What classical inference needs; None for losses and models that have none.
     optimum : float or None
         The objective at the exact optimum, where it is known.
+    family : Loss or None
+        The loss itself, whose link says what predictions mean; None where there is only a name of one.
+    classes : tuple of str, bool, int or float, or None
+        The sorted classes of a target of labels.
     """
 
     coef: Tensor
@@ -62,6 +68,8 @@ class Solution:
     weight_type: str | None
     evidence: LeastSquares | None
     optimum: float | None = None
+    family: Loss | None = None
+    classes: tuple[Label, ...] | None = None
 
     @property
     def dropped(self) -> tuple[str, ...]:
