@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
     from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
     from torchlinear.estimators.ridge_cv import RidgeCV
-    from torchlinear.estimators.ridge_classifier import RidgeClassifier
-    from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
-    from torchlinear.estimators.ridge_cv import RidgeCV
     from torchlinear.fitted import Fit
     from torchlinear.loop import Status
     from torchlinear.losses.binomial import Binomial
@@ -42,8 +39,11 @@ if TYPE_CHECKING:
     from torchlinear.losses.poisson import Poisson
     from torchlinear.losses.squared import Squared
     from torchlinear.losses.tweedie import Tweedie
+    from torchlinear.penalties.elastic_net import L1L2
+    from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
+    from torchlinear.solvers.coordinate import Coordinate
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
     from torchlinear.sources import read
@@ -77,10 +77,11 @@ _WHERE = {
     "RidgeCV": "estimators.ridge_cv",
     "RidgeClassifier": "estimators.ridge_classifier",
     "RidgeClassifierCV": "estimators.ridge_classifier_cv",
-    "RidgeCV": "estimators.ridge_cv",
-    "RidgeClassifier": "estimators.ridge_classifier",
-    "RidgeClassifierCV": "estimators.ridge_classifier_cv",
     "Status": "loop",
+    "L1": "penalties.l1",
+    "L1L2": "penalties.elastic_net",
+    "adaptive_weights": "penalties.l1",
+    "Coordinate": "solvers.coordinate",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
     "DataError": "errors",
@@ -93,6 +94,8 @@ _WHERE = {
 }
 
 __all__ = [
+    "L1",
+    "L1L2",
     "L2",
     "QR",
     "SGD",
@@ -103,6 +106,7 @@ __all__ = [
     "Binomial",
     "Cholesky",
     "ConvergenceWarning",
+    "Coordinate",
     "DataError",
     "Fit",
     "Gamma",
@@ -120,15 +124,13 @@ __all__ = [
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
-    "RidgeCV",
-    "RidgeClassifier",
-    "RidgeClassifierCV",
     "RowsNeeded",
     "Squared",
     "Status",
     "TorchlinearError",
     "TorchlinearWarning",
     "Tweedie",
+    "adaptive_weights",
     "fit",
     "load",
     "read",

@@ -21,6 +21,7 @@ from torchlinear.engines.base import Loaded
 from torchlinear.errors import DataError
 from torchlinear.losses.base import Loss
 from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.separable import Separable
 
 __all__ = ["Objective"]
 
@@ -107,6 +108,12 @@ class Objective(ABC):
             return np.zeros(self.n_features)
         origin = torch.zeros(self.n_features, 1, dtype=torch.float64, device="cpu")
         return np.asarray(self.penalty.curvature(origin)[:, 0].numpy() * (weight / 2.0))
+
+    def lasso(self, weight: float) -> Array:
+        """Strengths of the penalty's absolute values, shape (p,), against half the sum of squared errors."""
+        if not isinstance(self.penalty, Separable):
+            return np.zeros(self.n_features)
+        return np.asarray(self.penalty.lasso(self.n_features).numpy() * (weight / 2.0))
 
     def refuse_nonfinite(self) -> None:
         """Raise the error that counts the values which are NaN or inf, by column."""

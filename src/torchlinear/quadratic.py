@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from torchlinear.engines.base import Loaded
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import DataError
 from torchlinear.factor import rounding
+from torchlinear.kernels.duality import gap, without
 from torchlinear.leastsquares import LeastSquares, refine, solve
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
@@ -138,6 +139,11 @@ class QuadraticObjective(Objective):
         return min(math.ceil(math.log(EPS) / math.log(share)) - 1, 3) if share < 0.1 else 0
 
     @property
+    def best(self) -> float | None:
+        """The objective at its minimum; None while that is not known exactly."""
+        return self.value(torch.from_numpy(self.evidence.coef)) if self.smooth else None
+
+    @property
     def evidence(self) -> LeastSquares:
         """The best exact solution at hand, from which classical inference takes its inverse."""
         return self._solved["qr"] if "qr" in self._solved else self.least_squares("cholesky")
@@ -146,11 +152,34 @@ class QuadraticObjective(Objective):
     def evidence_at(self, coef: Tensor) -> LeastSquares:
         """`evidence` with the residual sum of squares, shape (k,), at `coef` instead of at the optimum."""
         at = np.asarray(coef.detach().cpu().double().numpy())
+        if not self.smooth:
+            return self._description(at, coef)
         if np.array_equal(at, self.evidence.coef):
             return self.evidence
-        p, (_, residual, offset) = self.n_features, self._residual(coef)
-        squares = np.square(residual).sum(axis=0) + np.square(self.factor.R.high[p:, p:]).sum(axis=0)
-        return replace(self.evidence, coef=at, rss=squares + self.factor.weight * np.square(offset))
+        _, residual, offset = self._residual(coef)
+        return replace(self.evidence, coef=at, rss=self._rss(residual, offset))
+
+    def _rss(self, residual: Array, offset: Array) -> Array:
+        """Residual sums of squares, shape (k,), of what `_residual` returns."""
+        p, triangle = self.n_features, self.factor
+        squares = np.square(residual).sum(axis=0) + np.square(triangle.R.high[p:, p:]).sum(axis=0)
+        return np.asarray(squares + triangle.weight * np.square(offset))
+
+    def _description(self, at: Array, coef: Tensor) -> LeastSquares:
+        """What is known without an exact solution: sums of squares and means, no inverse."""
+        p, triangle, (_, residual, offset) = self.n_features, self.factor, self._residual(coef)
+        return LeastSquares(
+            coef=at,
+            rss=self._rss(residual, offset),
+            tss=np.square(triangle.R.high[:, p:]).sum(axis=0),
+            invert=partial(np.full, (p + 1, p + 1), math.nan),
+            dependent=np.zeros(p, dtype=np.bool_),
+            condition=math.nan,
+            rows=triangle.rows,
+            weight=triangle.weight,
+            mean=triangle.mean.high,
+            log_weight=triangle.log_weight,
+        )
 
     @single_threaded_blas()
     def singular(self) -> Array:
@@ -169,12 +198,15 @@ class QuadraticObjective(Objective):
 
     @DIVERGED
     def certificate(self, coef: Tensor) -> float:
-        """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the origin.
+        """How far `coef` is from the optimum: 0 there, about 1 at the origin.
 
-        For a feature of norm s_j and a target of norm t (both about their means) it is
-        ``|sum of residuals times feature j, less the penalty's pull| / (s_j t)``, above what rounding of the
-        feature and of coefficients to float64 makes of it.
+        With a penalty that is not smooth it is the duality gap, relative to half the target's sum of squares
+        (`kernels.duality`). Otherwise it is the largest slope in standardised units: for a feature of norm s_j and
+        a target of norm t (both about their means), ``|sum of residuals times feature j, less the penalty's pull| /
+        (s_j t)``, above what rounding of the feature and of coefficients to float64 makes of it.
         """
+        if not self.smooth:
+            return self._gap(coef)
         beta, residual, offset = self._residual(coef)
         p, triangle, ridge = self.n_features, self.factor, self.ridge(self.factor.weight)[:, None]
         Rxx, Ryy = triangle.R.high[:p, :p], triangle.R.high[p:, p:]
@@ -187,6 +219,22 @@ class QuadraticObjective(Objective):
         )
         relative = np.maximum(np.abs(slope) - rounded, 0.0) / (np.where(norms > 0, norms, 1.0) * self._target)
         return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0)))
+
+    def _gap(self, coef: Tensor) -> float:
+        """Largest relative duality gap of the targets; the triangle stands for the rows."""
+        beta, residual, offset = self._residual(coef)
+        p, triangle = self.n_features, self.factor
+        lasso, ridge, X = self.lasso(triangle.weight), self.ridge(triangle.weight), triangle.R.high[:p, :p]
+        free, worst = (lasso == 0) & (ridge == 0), float(self._missed(coef, offset).max(initial=0.0)) ** 2
+        for j, total in enumerate(np.square(self._target)):
+            left, lost = without(X[:, free], -residual[:, j])
+            rest = np.square(triangle.R.high[p:, p + j]).sum()
+            found = gap(
+                X.T @ left, beta[:, j], lasso, ridge, float(left @ left + rest), lost,
+                positive=self.solution == "nonnegative",
+            )  # fmt: skip
+            worst = max(worst, found / (total / 2.0))
+        return worst
 
     @property
     def _target(self) -> Array:

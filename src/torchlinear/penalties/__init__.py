@@ -4,4 +4,11 @@ from torchlinear.registry import Entry, Registry
 
 __all__ = ["REGISTRY"]
 
-REGISTRY = Registry("penalty", {"l2": Entry("penalties.l2:L2", "Ridge: alpha / 2 times the sum of squares.")})
+REGISTRY = Registry(
+    "penalty",
+    {
+        "l2": Entry("penalties.l2:L2", "Ridge: alpha / 2 times the sum of squares."),
+        "l1": Entry("penalties.l1:L1", "Lasso: alpha times the sum of absolute values; zeros are exact."),
+        "elastic_net": Entry("penalties.elastic_net:L1L2", "Elastic net: mix * L1 + (1 - mix) * L2."),
+    },
+)

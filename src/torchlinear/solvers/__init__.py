@@ -15,6 +15,9 @@ REGISTRY = Registry(
         "interior_point": Entry(
             "solvers.interior_point:InteriorPoint", "Exact for quantile and absolute: a linear programme."
         ),
+        "coordinate": Entry(
+            "solvers.coordinate:Coordinate", "Coordinate descent, for L1 and elastic net: exact zeros."
+        ),
         "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
         "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
         "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),

@@ -9,6 +9,7 @@ from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.cholesky import Cholesky
+from torchlinear.solvers.coordinate import Coordinate
 from torchlinear.solvers.interior_point import InteriorPoint
 from torchlinear.solvers.newton import Newton
 from torchlinear.solvers.qr import QR
@@ -38,7 +39,9 @@ class Choice:
 def choose(objective: Objective) -> Choice:
     """The solver that suits; it may look at the moments, which the fit then reuses."""
     if isinstance(objective, QuadraticObjective):
-        return _direct(objective)
+        return (
+            _direct(objective) if objective.smooth else Choice(Coordinate(), Coordinate().reason(objective))
+        )
     if isinstance(objective, PinballObjective):
         return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")

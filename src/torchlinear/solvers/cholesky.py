@@ -40,6 +40,10 @@ class Cholesky(Solver):
         """Why not, or None."""
         if not objective.loss.quadratic:
             return f"cholesky solves squared loss only, not {objective.loss.name}; use loss='squared'."
+        if not objective.smooth:
+            return (
+                f"cholesky needs a smooth penalty, not {objective.asked}; use solver='coordinate' or 'auto'."
+            )
         return None
 
     def init(self, problem: QuadraticObjective, coef: Tensor) -> State:

@@ -124,6 +124,11 @@ class Descent(Solver):
         """Why not, or None."""
         if objective.loss.name != "squared":
             return f"the descent family minimises squared loss so far, not {objective.loss.name}; use loss='squared'."
+        if not objective.smooth:
+            return (
+                f"the descent family needs a smooth penalty, not {objective.asked}; "
+                "use solver='coordinate' or 'auto'."
+            )
         if not self._all_rows(objective.rows):
             if not isinstance(objective.rows, TensorRows):
                 return (

@@ -35,6 +35,8 @@ class QR(Solver):
         """Why not, or None."""
         if not objective.loss.quadratic:
             return f"qr solves squared loss only, not {objective.loss.name}; use loss='squared'."
+        if not objective.smooth:
+            return f"qr needs a smooth penalty, not {objective.asked}; use solver='coordinate' or 'auto'."
         return None
 
     def init(self, problem: QuadraticObjective, coef: Tensor) -> State:

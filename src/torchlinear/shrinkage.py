@@ -1,0 +1,128 @@
+"""Penalised least squares from second moments, for penalties that make coefficients exactly zero.
+
+With C the centred cross products and W the sum of the weights, half of W times the objective is
+
+    1/2 beta'Cxx beta - Cxy'beta + W/2 sum_j (lasso_j |beta_j| + ridge_j / 2 beta_j^2) + what does not depend on beta,
+
+minimised in columns that are scaled to a norm of 1 and for a target scaled likewise. What rounding of C or of the
+solution cost comes back from the pull of the residuals, computed elsewhere with more digits (`Gram.corrected`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from torchlinear.kernels import words
+from torchlinear.kernels.coordinate import minimise
+from torchlinear.kernels.words import Words
+from torchlinear.statistics import Moments
+
+__all__ = ["Gram", "pull_of"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Cross products of columns that are scaled to norm 1.
+
+    Attributes
+    ----------
+    H : ndarray, shape (p, p)
+        Of the features with each other: correlations, for moments about the means.
+    g : ndarray, shape (p, k)
+        Of the features with the targets.
+    scale : ndarray, shape (p,)
+        Norms of the features; 1 for columns that are constant.
+    size : ndarray, shape (k,)
+        Norms of the targets; 1 for those that are constant.
+    weight : float
+        W.
+    """
+
+    H: Array
+    g: Array
+    scale: Array
+    size: Array
+    weight: float
+
+    @classmethod
+    def of(cls, moments: Moments, *, intercept: bool = True) -> Gram:
+        """From moments about the means, or about zero without an intercept."""
+        p, cross = moments.n_features, _cross(moments, intercept).high
+        norms = np.sqrt(np.diag(cross))
+        norms = np.where(norms > 0, norms, 1.0)
+        scaled = cross / norms / norms[:, np.newaxis]
+        return cls(np.ascontiguousarray(scaled[:p, :p]), scaled[:p, p:], norms[:p], norms[p:], moments.weight)
+
+    def minimise(
+        self, lasso: Array, ridge: Array, start: Array | None = None, *, positive: bool = False
+    ) -> Array:
+        """Coefficients at strengths per column, shape (p,), in the user's units.
+
+        Parameters
+        ----------
+        lasso, ridge : ndarray, shape (p,)
+            Strengths in the objective, which has the mean of the squared errors.
+        start : ndarray, shape (p, k), optional
+            Coefficients to begin at.
+        positive : bool
+            Whether coefficients must not be negative.
+
+        Returns
+        -------
+        ndarray, shape (p, k)
+            Coefficients in the user's units.
+        """
+        p, k = self.g.shape
+        units = self.size / self.scale[:, np.newaxis]
+        begin = np.zeros((p, k)) if start is None else start / units
+        lower = np.zeros(p) if positive else None
+        half = self.weight / 2.0
+        found = np.empty((p, k))
+        for j in range(k):
+            found[:, j] = minimise(
+                self.H,
+                np.ascontiguousarray(self.g[:, j]),
+                np.ascontiguousarray(begin[:, j]),
+                half * lasso / (self.scale * self.size[j]),
+                half * ridge / np.square(self.scale),
+                lower,
+            ).beta
+        return found * units
+
+    def lost(self, beta: Array) -> float:
+        """How many times larger rounding can be in the coefficients that are not zero than in H, at least."""
+        worst = 1.0
+        for support in map(np.flatnonzero, beta.T):
+            factor, singular = lapack.dpotrf(self.H[np.ix_(support, support)])
+            pivots = np.square(np.diagonal(factor))
+            worst = max(worst, np.inf if singular else 1.0 / float(pivots.min(initial=1.0)))
+        return worst
+
+    def corrected(self, beta: Array, pull: Array) -> Gram:
+        """The problem whose pull at `beta`, shape (p, k), is `pull`: that of the residuals on the features."""
+        units = self.size / self.scale[:, np.newaxis]
+        exact = pull / self.scale[:, np.newaxis] / self.size
+        return replace(self, g=exact + self.H @ (beta / units))
+
+
+def pull_of(moments: Moments, beta: Array, *, intercept: bool = True) -> Array:
+    """``Cxy - Cxx beta`` in double-double, shape (p, k): the pull of the residuals at `beta`, shape (p, k)."""
+    p, cross = moments.n_features, _cross(moments, intercept)
+    columns, targets = (words.take(cross, slice(p), part) for part in (slice(p), slice(p, None)))
+    return words.subtract(targets, words.multiply_matrices(columns, words.of(beta))).high
+
+
+def _cross(moments: Moments, intercept: bool) -> Words:
+    """Cross products about the means, or about zero without an intercept."""
+    if intercept:
+        return moments.cross
+    weight, mean = words.of(moments.weight, moments.weight_low), moments.mean
+    return words.add(
+        moments.cross, words.multiply(weight, words.multiply(words.column(mean), words.row(mean)))
+    )
