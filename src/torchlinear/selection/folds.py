@@ -43,7 +43,7 @@ class ByPlace(Assignment):
     """One of `folds` cells by the place of the row in its shard, shuffled by `seed`.
 
     >>> ByPlace(3, seed=0).of(0, 0, 9)
-    array([2, 1, 0, 1, 0, 2, 0, 1, 2])
+    array([1, 0, 2, 2, 0, 1, 1, 0, 2])
     """
 
     folds: int
@@ -89,18 +89,16 @@ class Folds:
     ----------
     assignment : Assignment
         Which cell a row belongs to.
+    cells : int
+        How many cells there are; a row of some may take part in no split.
     train, test : tuple of tuples of int
         Cells of each split, in ascending order.
     """
 
     assignment: Assignment
+    cells: int
     train: tuple[tuple[int, ...], ...]
     test: tuple[tuple[int, ...], ...]
-
-    @property
-    def cells(self) -> int:
-        """How many cells there are."""
-        return 1 + max(max(cells, default=0) for cells in (*self.train, *self.test))
 
     def __len__(self) -> int:
         return len(self.train)
@@ -110,7 +108,7 @@ class Folds:
         """Each cell tests what was learnt from all the others."""
         every = range(cells)
         train = tuple(tuple(c for c in every if c != f) for f in every)
-        return cls(assignment, train, tuple((f,) for f in every))
+        return cls(assignment, cells, train, tuple((f,) for f in every))
 
 
 def plan(
@@ -186,7 +184,7 @@ def _expanding(count: int, rows: Rows) -> Folds:
         raise InvalidInput(f"folds={count} in order are more than {total} rows allow; lower folds.")
     cells = np.maximum(np.arange(total) - (total - count * size) + size, 0) // size
     train = tuple(tuple(range(f + 1)) for f in range(count))
-    return Folds(Listed(cells, starts), train, tuple((f + 1,) for f in range(count)))
+    return Folds(Listed(cells, starts), count + 1, train, tuple((f + 1,) for f in range(count)))
 
 
 def _balanced(groups: NDArray[Any], count: int) -> Cells:
@@ -220,11 +218,13 @@ def _from_pairs(pairs: list[Any], rows: Rows) -> Folds:
     cells, kinds = np.zeros(total, np.int64), np.zeros((1, 0), np.int64)
     for number, pair in enumerate(pairs):
         part = _treatment(pair, number, total)
-        both, cells = np.unique(cells * 4 + part, return_inverse=True)
+        both, first, cells = np.unique(cells * 4 + part, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # cells count from the first row on, so that blocks of rows ascend
+        both, cells = both[order], np.argsort(order)[cells.ravel()]
         kinds = np.column_stack([kinds[both // 4], both % 4])
     train = tuple(tuple(np.flatnonzero(kind & TRAIN).tolist()) for kind in kinds.T)
     test = tuple(tuple(np.flatnonzero(kind & TEST).tolist()) for kind in kinds.T)
-    return Folds(Listed(cells.ravel(), starts), train, test)
+    return Folds(Listed(cells, starts), len(kinds), train, test)
 
 
 def _treatment(pair: Any, number: int, total: int) -> Cells:

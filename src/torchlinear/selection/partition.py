@@ -7,7 +7,7 @@ difference: where one fold holds most of the rows, or the far ones, a difference
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import reduce
 from itertools import accumulate
 from operator import add
@@ -28,6 +28,8 @@ __all__ = ["CellMoments", "Part", "PartitionedRows", "merged", "moments_by_cell"
 
 Array = NDArray[np.float64]
 
+_FIELDS = tuple(each.name for each in fields(Block))
+
 
 @dataclass(frozen=True, slots=True)
 class Part(Block):
@@ -39,11 +41,11 @@ class Part(Block):
         Which cell each row belongs to.
     """
 
-    cell: Cells | None = None
+    cell: Cells = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def by_cell(self) -> Iterator[tuple[int, Block]]:
         """The rows of each cell that has any: views where they lie together, copies where they do not."""
-        if self.cell is None or not len(self.cell):
+        if not len(self.cell):
             return
         if (np.diff(self.cell) >= 0).all():
             cells, first = np.unique(self.cell, return_index=True)
@@ -60,8 +62,8 @@ class Part(Block):
 
 def _taken(block: Block, index: Any) -> Block:
     """Some rows of a block, in its layout."""
-    values = {field.name: getattr(block, field.name) for field in fields(Block)}
-    return Block(**{name: _rows(value, index) for name, value in values.items()})
+    values: dict[str, Any] = {name: _rows(getattr(block, name), index) for name in _FIELDS}
+    return Block(**values)
 
 
 def _rows(values: Tensor | None, index: Any) -> Tensor | None:
@@ -83,10 +85,15 @@ class CellMoments:
             both[cell] = both[cell] + more if cell in both else more
         return CellMoments(both)
 
+    def listed(self, cells: int, n_features: int, columns: int) -> list[Moments]:
+        """Moments of all of `cells` cells of so many `columns`, of no weight where there are no rows."""
+        zeros = words.of(np.zeros(columns)), words.of(np.zeros((columns, columns)))
+        return [self.moments.get(c) or Moments(n_features, 0, 0.0, *zeros) for c in range(cells)]
+
 
 def moments_by_cell(part: Part, shift: Array, extended: bool, cells: int) -> CellMoments:
     """Moments of the rows of each of `cells` cells about `shift`; in double-double when `extended`."""
-    if part.cell is None or not len(part.cell):
+    if not len(part.cell):
         return CellMoments({})
     together = (np.diff(part.cell) >= 0).all()
     if extended or together or not cell_kernels.fits(cells, len(shift)):
@@ -94,9 +101,7 @@ def moments_by_cell(part: Part, shift: Array, extended: bool, cells: int) -> Cel
     weight = None if part.weight is None else part.weight.cpu().numpy()
     seen = np.ones(len(part.cell), bool) if weight is None else weight > 0
     rows = np.bincount(part.cell[seen], minlength=cells)
-    logs = np.zeros(cells)
-    if weight is not None:
-        logs = np.bincount(part.cell[seen], np.log(weight[seen]), minlength=cells)
+    logs = np.zeros(cells) if weight is None else _sums(part.cell[seen], np.log(weight[seen]), cells)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite shows in the sums
         sums = cell_kernels.about(*part._arrays(), shift, part.cell, cells)
     found = {}
@@ -113,6 +118,10 @@ def moments_by_cell(part: Part, shift: Array, extended: bool, cells: int) -> Cel
             log_weight=float(logs[cell]),
         )
     return CellMoments(found)
+
+
+def _sums(cell: Cells, values: Array, cells: int) -> Array:
+    return np.bincount(cell, values, cells).astype(np.float64)
 
 
 def merged(moments: Sequence[Moments], sets: Sequence[Sequence[int]]) -> list[Moments]:
@@ -166,7 +175,7 @@ class PartitionedRows(Rows):
         for index, block in enumerate(self.rows.blocks(inner)):
             count = block.X.shape[0]
             if index >= start:
-                values = {field.name: getattr(block, field.name) for field in fields(Block)}
+                values = {name: getattr(block, name) for name in _FIELDS}
                 yield Part(**values, cell=self.assignment.of(number, first, count))
             first += count
 

@@ -1,0 +1,206 @@
+"""Errors of penalties on held-out rows, and what else a choice among them needs: from moments, or split by split.
+
+`ByMoments` answers everything about a squared loss after one pass over the rows. `ByRows` serves any loss, and
+squared loss where the moments of all cells would not fit: it fits each split on its own rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from torchlinear.api import objective_of, solve
+from torchlinear.block import Block, Rows
+from torchlinear.engines.local import Local
+from torchlinear.errors import DataError
+from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
+from torchlinear.penalties.separable import Separable
+from torchlinear.quadratic import QuadraticObjective
+from torchlinear.selection import grid, heldout
+from torchlinear.selection.folds import Folds
+from torchlinear.selection.gram import along
+from torchlinear.selection.heldout import Scores
+from torchlinear.selection.partition import PartitionedRows, merged, moments_by_cell
+from torchlinear.statistics import Moments
+from torchlinear.summed import SummedObjective
+
+__all__ = ["ByMoments", "ByRows", "Validation", "validation"]
+
+Array = NDArray[np.float64]
+
+MOST_BYTES = 1_000_000_000  # of the moments of all cells and training sets
+CELLS_PER_SPLIT = 4  # above which to gather the rows of each split costs less than to merge cells
+
+
+class Validation(ABC):
+    """Judges penalties on the held-out rows of splits."""
+
+    @abstractmethod
+    def sensitivity(self, family: Separable) -> grid.Sensitivity:
+        """What decides where the grid of a penalty begins."""
+
+    @abstractmethod
+    def scores(self, penalties: Sequence[Separable]) -> Scores:
+        """Mean loss on the test rows of each split at each of m penalties, from strong to weak."""
+
+    @abstractmethod
+    def path(self, penalties: Sequence[Separable]) -> Array:
+        """Coefficients on all rows at each penalty, shape (m, p + 1, k)."""
+
+    @abstractmethod
+    def objective(self, penalty: Separable) -> Objective:
+        """The objective of all rows with a penalty."""
+
+
+def validation(
+    loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, precision: str = "auto"
+) -> Validation:
+    """The cheaper way to judge penalties of this loss on these splits."""
+    columns = rows.n_features + rows.n_outputs
+    if loss.quadratic and 16 * columns**2 * 3 * (folds.cells + len(folds)) <= MOST_BYTES:
+        return ByMoments(loss, rows, folds, intercept=intercept, precision=precision)
+    return ByRows(loss, rows, folds, intercept=intercept)
+
+
+class ByMoments(Validation):
+    """Squared loss, judged by the moments of the splits.
+
+    Parameters
+    ----------
+    loss : Loss
+        A quadratic one.
+    rows : Rows
+        All rows.
+    folds : Folds
+        The splits.
+    intercept : bool
+        Whether fits have one.
+    precision : {"auto", "extended", "double"}
+        As in `QuadraticObjective`.
+
+    Attributes
+    ----------
+    all : Moments
+        Of all rows.
+    train, test : list of Moments
+        Of the rows of each split.
+    """
+
+    def __init__(
+        self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, precision: str = "auto"
+    ) -> None:
+        self.loss, self.rows, self.folds, self.intercept, self.precision = (
+            loss,
+            rows,
+            folds,
+            intercept,
+            precision,
+        )
+        self._partitioned = PartitionedRows(rows, folds.assignment)
+        whole = self._objective(None)
+        if folds.cells > CELLS_PER_SPLIT * len(folds) and rows.in_memory:
+            self.all = whole.moments
+            self.train, self.test = (
+                [self._selected(cells, whole) for cells in sets] for sets in (folds.train, folds.test)
+            )
+        else:
+            found = (
+                Local().load(self._partitioned).sum(moments_by_cell, whole.shift, whole.extended, folds.cells)
+            )
+            cells = found.listed(folds.cells, rows.n_features, len(whole.shift))
+            if not all(cell.finite for cell in cells):
+                whole.refuse_nonfinite()
+            self.all = merged(cells, [range(folds.cells)])[0]
+            self.train, self.test = (merged(cells, sets) for sets in (folds.train, folds.test))
+        _refuse_empty("train", [moments.weight for moments in self.train])
+        _refuse_empty("test", [moments.weight for moments in self.test])
+
+    def _selected(self, cells: Sequence[int], whole: QuadraticObjective) -> Moments:
+        rows = self._partitioned.select(cells)
+        return Local().load(rows).sum(Block.moments, whole.shift, whole.extended)
+
+    def sensitivity(self, family: Separable) -> grid.Sensitivity:
+        """What decides where the grid of a penalty begins."""
+        return grid.sensitivity(self.all, family, intercept=self.intercept)
+
+    def scores(self, penalties: Sequence[Separable]) -> Scores:
+        """Mean squared error on the test rows of each split at each penalty."""
+        coef = [along(train, penalties, intercept=self.intercept) for train in self.train]
+        errors = np.stack([heldout.by_moments(test, c) for test, c in zip(self.test, coef)])
+        if any(heldout.nearly_perfect(test, e) for test, e in zip(self.test, errors)):
+            return heldout.by_rows(Local().load(self._partitioned), self.folds, self.loss, coef)
+        return Scores(errors, np.array([test.weight for test in self.test]))
+
+    def path(self, penalties: Sequence[Separable]) -> Array:
+        """Coefficients on all rows at each penalty, shape (m, p + 1, k)."""
+        return along(self.all, penalties, intercept=self.intercept)
+
+    def objective(self, penalty: Separable) -> QuadraticObjective:
+        """The objective of all rows with a penalty, which needs no pass for its moments."""
+        objective = self._objective(penalty)
+        objective.moments = self.all
+        return objective
+
+    def _objective(self, penalty: Separable | None) -> QuadraticObjective:
+        return QuadraticObjective(
+            self.loss, penalty, Local().load(self.rows), intercept=self.intercept, precision=self.precision
+        )
+
+
+class ByRows(Validation):
+    """Any loss: each split is fitted on its own rows, and judged by a pass over them.
+
+    Parameters
+    ----------
+    loss, rows, folds, intercept
+        As in `ByMoments`.
+    """
+
+    def __init__(self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True) -> None:
+        self.loss, self.rows, self.folds, self.intercept = loss, rows, folds, intercept
+        self._partitioned = PartitionedRows(rows, folds.assignment)
+
+    def sensitivity(self, family: Separable) -> grid.Sensitivity:
+        """What decides where the grid of a penalty begins, in the model of the intercept alone."""
+        null = SummedObjective(self.loss, None, Local().load(self.rows), intercept=self.intercept)
+        p, seen, start = self.rows.n_features, null.spread, null.start
+        mean = seen.mean[:p, np.newaxis] * self.intercept
+        response = torch.from_numpy(seen.mean[np.newaxis, p:])
+        bend = float(self.loss.expected(start[-1:], response).max())
+        around = seen.squares[:p] / seen.weight + np.square(seen.mean[:p] * (not self.intercept))
+        slope = -null.pull(start, mean) / seen.weight
+        return grid.Sensitivity(slope, bend * around, np.sqrt(seen.squares[:p] / seen.weight), seen.rows <= p)
+
+    def scores(self, penalties: Sequence[Separable]) -> Scores:
+        """Mean loss on the test rows of each split at each penalty."""
+        coef = [self._fits(self._partitioned.select(cells), penalties) for cells in self.folds.train]
+        scores = heldout.by_rows(Local().load(self._partitioned), self.folds, self.loss, coef)
+        _refuse_empty("test", scores.weights.tolist())
+        return scores
+
+    def path(self, penalties: Sequence[Separable]) -> Array:
+        """Coefficients on all rows at each penalty, shape (m, p + 1, k)."""
+        return self._fits(self.rows, penalties)
+
+    def objective(self, penalty: Separable) -> Objective:
+        """The objective of all rows with a penalty."""
+        return objective_of(self.loss, penalty, self.rows, intercept=self.intercept)
+
+    def _fits(self, rows: Rows, penalties: Sequence[Separable]) -> Array:
+        solved = (
+            solve(objective_of(self.loss, penalty, rows, intercept=self.intercept)) for penalty in penalties
+        )
+        return np.stack([solution.coef.numpy() for solution in solved])
+
+
+def _refuse_empty(name: str, weights: Sequence[float]) -> None:
+    for number, weight in enumerate(weights):
+        if not weight:
+            raise DataError(
+                f"split {number} has no {name} row with a weight above 0; lower folds, or choose other splits."
+            )
