@@ -5,8 +5,9 @@ With r = y - eta and the threshold t = delta * scale, summed over outputs:
     l = r^2 / 2             where |r| <= t,     gradient  -r,            curvature 1;
     l = t (|r| - t / 2)     beyond,             gradient  -t sign(r),    curvature 0.
 
-`expected` is the weight min(1, t / |r|) of iteratively reweighted least squares: a parabola of that curvature
-through the loss lies above it (Huber 1964, "Robust estimation of a location parameter"; 1981, section 7.8).
+A parabola of the curvature t / |r| lies above the straight part and touches it (Huber 1964, "Robust estimation of
+a location parameter"; 1981, section 7.8: the weights of reweighted least squares). `expected` is a small share of it
+there: enough that Newton's matrix never loses its rank, too little to slow Newton's steps down.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from torchlinear.errors import InvalidInput
@@ -22,6 +24,8 @@ from torchlinear.losses.base import Loss
 
 __all__ = ["Huber"]
 
+# Measured: with a share of 1 (plain reweighting) 8 passes where 3 do, and beyond 100 where few rows are near 0.
+SHARE = 1e-3
 ESTIMATED = ("mad", "concomitant")
 
 
@@ -59,6 +63,10 @@ class Huber(Loss):
     def __post_init__(self) -> None:
         if not (isinstance(self.delta, Real) and 0.0 < self.delta < float("inf")):
             raise InvalidInput(f"Huber takes a finite delta above 0, got delta={self.delta!r}.")
+        if self.scale == "concomitant" and self.delta <= 1.0:
+            raise InvalidInput(
+                f"Huber(scale='concomitant') needs a delta above 1, got delta={self.delta!r}: below, the scale is 0."
+            )
         number = isinstance(self.scale, Real) and 0.0 < self.scale < float("inf")
         if not (number or self.scale in ESTIMATED):
             raise InvalidInput(
@@ -93,5 +101,6 @@ class Huber(Loss):
         return ((y - eta).abs() <= self.threshold).to(eta.dtype)
 
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Weight of reweighted least squares, shape (n, k), above 0."""
-        return self.threshold / (y - eta).abs().clamp(min=self.threshold)
+        """What Newton's step takes for the curvature where that is 0, shape (n, k), above 0."""
+        size, t = (y - eta).abs(), self.threshold
+        return torch.where(size <= t, 1.0, SHARE * t / size.clamp(min=t))

@@ -41,14 +41,15 @@ def walk(problem: Pinball, tolerance: float) -> Optimum:
     """
     b = _least_squares(problem)
     size = float(np.abs(problem.residual(b)).mean())
+    start = problem.optimum(b, np.zeros_like(problem.y))
     if size <= PERFECT * np.abs(problem.y).mean():
-        return problem.optimum(b, np.zeros_like(problem.y))
+        return start
     here = _Walk(problem, b, size)
     for _ in range(ITERATIONS):
         interruption.check()
         if here.gap <= tolerance * here.value or not here.step():
             break
-    return problem.optimum(here.b, here.d)
+    return min(problem.optimum(here.b, here.d), start, key=lambda point: point.gap)
 
 
 class _Walk:
@@ -133,5 +134,5 @@ def _factor(scaled: Array, Z: Array) -> tuple[Array, bool]:
 
 def _longest(x: Array, dx: Array) -> float:
     """How much of dx keeps x above 0, at most 1."""
-    falling = dx < 0
-    return min(1.0, SHORTENED * float((-x[falling] / dx[falling]).min(initial=np.inf)))
+    fastest = float((-dx / x).max(initial=0.0))
+    return min(1.0, SHORTENED / fastest) if fastest > 0 else 1.0

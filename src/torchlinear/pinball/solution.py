@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr
+from scipy.linalg import qr, solve_triangular
 
 from torchlinear.pinball.interior import walk
 from torchlinear.pinball.problem import Optimum, Pinball
@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 NEAR = 1e-7  # relative gap from which a vertex is sought: few steps from there, if any
+CORRELATED = 1e-3  # smallest eigenvalue of the correlations below which columns are made orthogonal
 DEPENDENT = 1e-11  # of a column of length 1, what is left of it beside the others
 
 
@@ -48,9 +49,10 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
     rows = Pinball(*(part[counted] for part in (problem.Z, problem.y, problem.below, problem.above)))
     units = _Units.of(rows)
     inside = replace(rows, Z=units.forth(rows.Z))
-    found = walk(inside, NEAR)
-    if exact:
-        found = polish(inside, found)
+    with np.errstate(all="ignore"):  # of a perfect fit, rounding is all that is left to divide by
+        found = walk(inside, NEAR)
+        if exact:
+            found = polish(inside, found)
     dual = np.zeros(len(counted))
     dual[counted] = found.dual
     return replace(found, coef=units.back(found.coef), dual=dual)
@@ -58,11 +60,22 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
 
 @dataclass(frozen=True, slots=True)
 class _Units:
-    """Columns about their means, of length sqrt(n), and without those that depend on others."""
+    """Columns about their means, of length sqrt(n), without those that depend on others.
+
+    Attributes
+    ----------
+    centre, scale : ndarray, shape (q,)
+        What is subtracted, times the constant column; by what the rest is divided.
+    kept : ndarray, shape (rank,)
+        Independent columns.
+    root : ndarray or None, shape (rank, rank)
+        Triangle by which columns that nearly depend on each other are made orthogonal.
+    """
 
     centre: Array
     scale: Array
     kept: NDArray[np.intp]
+    root: Array | None
 
     @classmethod
     def of(cls, problem: Pinball) -> _Units:
@@ -75,27 +88,31 @@ class _Units:
         scale = np.sqrt(np.square(about).mean(axis=0))
         seen = np.sqrt(np.square(Z).mean(axis=0))
         scale = np.where(scale > 4 * EPS * seen, scale, np.inf)
-        return cls(centre, scale, _independent(about / scale))
+        return cls(centre, scale, *_independent(about / scale))
 
     def forth(self, Z: Array) -> Array:
-        """Columns in these units, shape (n, kept)."""
+        """Columns in these units, shape (n, rank)."""
         centre = self.centre[self.kept]
         about = Z[:, self.kept] - np.outer(Z[:, -1], centre) if centre.any() else Z[:, self.kept]
-        return np.ascontiguousarray(about / self.scale[self.kept])
+        columns = np.ascontiguousarray(about / self.scale[self.kept])
+        if self.root is None:
+            return columns
+        return np.ascontiguousarray(solve_triangular(self.root, columns.T, trans="T").T)
 
     def back(self, b: Array) -> Array:
         """Coefficients in the units of the columns, shape (q,)."""
         coef = np.zeros(len(self.scale))
-        coef[self.kept] = b / self.scale[self.kept]
+        coef[self.kept] = (b if self.root is None else solve_triangular(self.root, b)) / self.scale[self.kept]
         coef[-1:] -= self.centre @ coef
         return coef
 
 
-def _independent(Z: Array) -> NDArray[np.intp]:
-    """Columns that do not depend on others, in their order; the constant one, the last, first of all."""
-    gram = Z.T @ Z / max(len(Z), 1)
-    if len(gram) and np.linalg.eigvalsh(gram)[0] > 1e-8:
-        return np.arange(len(gram))
-    _, triangle, order = qr(Z, mode="economic", pivoting=True, check_finite=False)
+def _independent(Z: Array) -> tuple[NDArray[np.intp], Array | None]:
+    """Columns that do not depend on others, and the triangle that makes them orthogonal if they nearly do."""
+    q = Z.shape[1]
+    if len(Z) >= q > 0 and np.linalg.eigvalsh(Z.T @ Z / len(Z))[0] > CORRELATED:
+        return np.arange(q), None
+    triangle, order = qr(Z, mode="r", pivoting=True, check_finite=False)
     size = np.abs(np.diag(triangle))
-    return np.sort(order[: len(size)][size > DEPENDENT * size.max(initial=0.0)]).astype(np.intp)
+    rank = int((size > DEPENDENT * size.max(initial=0.0)).sum())
+    return order[:rank].astype(np.intp), triangle[:rank, :rank] / np.sqrt(max(len(Z), 1))

@@ -22,7 +22,7 @@ Index = NDArray[np.intp]
 
 EPS = float(np.finfo(np.float64).eps)
 PIVOTS = 1_000
-OUTSIDE = 1e-9  # of its interval, by which a dual is outside for more than rounding
+OUTSIDE = 1e-12  # of its interval, by which a dual is outside for more than rounding
 DEPENDENT = 1e-10  # of a row, what is left of it beside the rows of the basis
 
 
@@ -49,10 +49,8 @@ def polish(problem: Pinball, near: Optimum) -> Optimum:
         interruption.check()
         if vertex.optimal or not vertex.pivot():
             break
-    found = problem.optimum(vertex.b, vertex.dual)
-    if not vertex.optimal:
-        found = problem.optimum(vertex.b, near.dual)
-    return min(found, near, key=lambda point: (point.gap, point.value))
+    points = [problem.optimum(b, dual) for b in (vertex.b, near.coef) for dual in (vertex.dual, near.dual)]
+    return min(points, key=lambda point: point.gap)
 
 
 class _Vertex:
