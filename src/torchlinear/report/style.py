@@ -35,17 +35,16 @@ def quiet(ax: Axes) -> None:
         label.set_color(INK)
 
 
-def heading(ax: Axes, title: str, below: str) -> None:
-    """Write a title to the left, and a smaller grey line under it."""
-    ax.set_title(
-        title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=24 if below else 8, parse_math=False
-    )
+def heading(ax: Axes, title: str, below: str, lift: float = 0.0) -> None:
+    """Write a title to the left, and a smaller grey line under it; `lift` points leave room above the axes."""
+    pad = lift + (24 if below else 8)
+    ax.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=pad, parse_math=False)
     if below:
         ax.annotate(
             below,
             xy=(0, 1),
             xycoords="axes fraction",
-            xytext=(0, 8),
+            xytext=(0, 8 + lift),
             textcoords="offset points",
             color=FAINT,
             fontsize=9.5,

@@ -83,7 +83,7 @@ def plot_errors(errors: Errors, ax: Axes | None = None) -> Axes:
         )
     _mark(ax, errors, errors.best, "-", "least error")
     _mark(ax, errors, errors.one_standard_error, "--", "one standard error")
-    _draw_counts(ax, errors, np.flatnonzero(curve == curve[errors.best]))
+    lift = _draw_counts(ax, errors, np.flatnonzero(curve == curve[errors.best]))
     ax.set_xscale("symlog" if (errors.alpha <= 0).any() else "log")
     if errors.mean.min() > 0 and errors.mean.max() > SKEWED * errors.mean.min():
         ax.set_yscale("log")
@@ -91,7 +91,7 @@ def plot_errors(errors: Errors, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("strength of the penalty, alpha")
     ax.set_ylabel("mean squared error" if errors.loss == "squared" else f"mean {errors.loss} loss")
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
-    heading(ax, "Error on held-out rows", _words(errors))
+    heading(ax, "Error on held-out rows", _words(errors), lift)
     fonts.adapt(ax)
     return ax
 
@@ -115,14 +115,24 @@ def _mark(ax: Axes, errors: Errors, at: int, dashes: str, name: str) -> None:
     ax.plot([alpha], [errors.mean[at]], "o", color=POINT, markersize=5.5, zorder=4)
 
 
-def _draw_counts(ax: Axes, errors: Errors, on: NDArray[np.intp]) -> None:
-    """Write how many features have a coefficient along the top, at a few strengths."""
-    shown = on[np.unique(np.linspace(0, len(on) - 1, min(COUNTS, len(on))).round().astype(int))]
-    for i in shown:
+def _draw_counts(ax: Axes, errors: Errors, on: NDArray[np.intp]) -> float:
+    """Write how many features have a coefficient along the top, at a few strengths; the room it takes, in points."""
+    on = on[np.argsort(errors.alpha[on])]
+    if len(set(errors.nonzero[on].tolist())) < 2:
+        return 0.0
+    for i in on[np.unique(np.linspace(0, len(on) - 1, min(COUNTS, len(on))).round().astype(int))]:
         ax.annotate(
-            str(int(errors.nonzero[i])), xy=(float(errors.alpha[i]), 1.0), xycoords=("data", "axes fraction"),
-            xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=8, color=FAINT,
-        )  # fmt: skip
+            f"{int(errors.nonzero[i])}{' features' if i == on[0] else ''}",
+            xy=(float(errors.alpha[i]), 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color=FAINT,
+        )
+    return 12.0
 
 
 def _words(errors: Errors) -> str:
