@@ -59,7 +59,7 @@ class Binomial(Family):
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
         if self.link == "logit":
             return _logit(eta, y, (-eta.abs()).exp(), order)
-        link = self.links[self.link]
+        link, y = self.links[self.link], y.to(eta.dtype)
         return -times(y, link.log_mean(eta, order)) - times(1.0 - y, link.log_rest(eta, order))
 
     def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,6 +82,16 @@ class Binomial(Family):
         """``mu (1 - mu)``, shape (n, k)."""
         return mean * (1.0 - mean)
 
+    def least(self, y: Tensor) -> Tensor:
+        """Entropy of each target, shape (n,): the least that a row can cost."""
+        return -(torch.xlogy(y, y) + torch.xlogy(1.0 - y, 1.0 - y)).sum(dim=1)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Minus the logarithm of the number of ways to that proportion, per trial, shape (n,)."""
+        n = weight.unsqueeze(1)
+        ways = torch.lgamma(n + 1.0) - torch.lgamma(n * y + 1.0) - torch.lgamma(n - n * y + 1.0)
+        return torch.where(weight > 0, -ways.sum(dim=1) / weight, 0.0)
+
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and inside of (0, 1), shape (n, k): as R's, for one trial."""
         return (y + 0.5) / 2.0
@@ -103,6 +113,7 @@ def _logit(eta: Tensor, y: Tensor, e: Tensor, order: int) -> Tensor:
             torch.clamp(eta, min=0.0) - y * eta
         ) + e.log1p()  # exact to the last digits at y = 1, eta = 30
     if order == 1:
+        y = y.to(eta.dtype)
         rest = 1.0 - y
         return torch.where(eta >= 0, rest - y * e, rest * e - y) / (1.0 + e)
     return e / (1.0 + e).square()

@@ -2,11 +2,12 @@
 
 With pi = mu / (mu + theta), that is x = log(mu / theta) and pi = 1 / (1 + exp(-x)),
 
-    l(eta, y)  = -y log pi - theta log(1 - pi),
-    dl / dx    = -y (1 - pi) + theta pi,
-    d^2 l / dx^2 = (y + theta) pi (1 - pi),      expected  theta pi,
+    l(eta, y)  = -y log pi - theta log(1 - pi) = (y + theta) log(mu + theta) - y log mu + what is free of eta,
+    expected   = (mu'^2 / mu) (1 - pi).
 
-and by eta with x' and x'', which are 1 and 0 with the log link. No mean is formed that could overflow.
+With the log link the derivatives are those of a logistic loss in x, and no mean is formed that could overflow:
+
+    gradient   = -y (1 - pi) + theta pi,        curvature = (y + theta) pi (1 - pi).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from torchlinear.errors import InvalidInput
-from torchlinear.losses.family import Family
+from torchlinear.losses.family import Family, times
 from torchlinear.losses.links import MEANS, Mean
 from torchlinear.losses.probability import PROBABILITIES
 
@@ -68,26 +69,37 @@ class NegativeBinomial(Family):
 
     def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
-        log, slope, bend = (self.links[self.link].integral(eta, 0.0, d) for d in range(3))
-        x = log - math.log(self.theta)
-        found = self._by_log(x, y, order)
+        link = self.links[self.link]
         if order == 0 or self.link == "log":
-            return found
-        return found * slope if order == 1 else found * slope.square() + self._by_log(x, y, 1) * bend
-
-    def _by_log(self, x: Tensor, y: Tensor, order: int) -> Tensor:
-        """The loss, or its derivative of `order` 1 or 2, by x = log(mu / theta)."""
-        return -y * LOGIT.log_mean(x, order) - self.theta * LOGIT.log_rest(x, order)
+            x = link.integral(eta, 0.0, 0) - math.log(self.theta)
+            return -y * LOGIT.log_mean(x, order) - self.theta * LOGIT.log_rest(x, order)
+        total = link.inverse(eta) + self.theta
+        share = link.slope(eta) / total
+        second = share if order == 1 else link.bend(eta) / total - share.square()
+        return (y + self.theta) * second - times(y, link.integral(eta, 0.0, order))
 
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
-        """``theta pi x'^2``, shape (n, k); 0 outside."""
+        """``mu'^2 / (mu + mu^2 / theta)``, shape (n, k): theta pi with the log link; 0 outside."""
         link = self.links[self.link]
-        share = torch.sigmoid(link.integral(eta, 0.0, 0) - math.log(self.theta))
-        return self._within(eta, self.theta * share * link.integral(eta, 0.0, 1).square(), 0.0)
+        if self.link == "log":
+            return self.theta * torch.sigmoid(eta - math.log(self.theta))
+        rest = self.theta / (link.inverse(eta) + self.theta)
+        return self._within(eta, rest * link.information(eta, 1.0), 0.0)
 
     def variance(self, mean: Tensor) -> Tensor:
         """``mu + mu^2 / theta``, shape (n, k)."""
         return mean + mean.square() / self.theta
+
+    def least(self, y: Tensor) -> Tensor:
+        """The loss where the mean is the target, shape (n,)."""
+        share = y.double() / (y + self.theta)
+        return -(torch.xlogy(y, share) + self.theta * torch.log1p(-share)).sum(dim=1)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Minus the logarithm of the binomial coefficient ``(y + theta - 1 over y)``, shape (n,)."""
+        y, theta = y.double(), torch.tensor(self.theta, dtype=torch.float64)
+        ways = torch.lgamma(y + theta) - torch.lgamma(y + 1.0) - torch.lgamma(theta)
+        return -ways.sum(dim=1)
 
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and positive, shape (n, k): as that of R's MASS."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from torchlinear.losses.family import Family, times
+from torchlinear.losses.family import Family
 from torchlinear.losses.links import Mean
 
 __all__ = ["PowerFamily"]
@@ -37,7 +38,11 @@ class PowerFamily(Family):
     def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
         link, p = self.links[self.link], self.power
-        return link.integral(eta, 2.0 - p, order) - times(y, link.integral(eta, 1.0 - p, order))
+        level, rate = link.integral(eta, 2.0 - p, order), link.integral(eta, 1.0 - p, order)
+        found = level - y * rate
+        if bool(found.isnan().any()):  # both terms overflow near mu = 0, where the second one is far larger
+            found = torch.where(found.isnan(), torch.where(y == 0, level, -y * rate), found)
+        return found
 
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
         """``mu'^2 / mu^p``, shape (n, k); 0 outside."""
@@ -46,6 +51,15 @@ class PowerFamily(Family):
     def variance(self, mean: Tensor) -> Tensor:
         """``mu^p``, shape (n, k)."""
         return mean.pow(self.power)
+
+    def least(self, y: Tensor) -> Tensor:
+        """The loss where the mean is the target, shape (n,)."""
+        p = self.power
+        if p == 1:
+            return (y - torch.xlogy(y, y)).sum(dim=1)
+        if p == 2:
+            return (1.0 + y.log()).sum(dim=1)
+        return (y.pow(2.0 - p) * (1.0 / (2.0 - p) - 1.0 / (1.0 - p))).sum(dim=1)
 
     def refusal(self, y: Tensor) -> str | None:
         """Why these targets cannot be had; None when they can."""
