@@ -17,6 +17,7 @@ from torchlinear.block import Rows
 from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
+from torchlinear.information import Information, information
 from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import made
@@ -190,6 +191,7 @@ def solve(
     time_limit: float | None = None,
     callback: Callable[[State, History], None] | None = None,
     weight_type: str | None = None,
+    infer: bool = True,
 ) -> Solution:
     """Minimise `objective`: choose the solver, run the loop, keep the record. `fit` and the estimators call it."""
     chosen, why = _chosen(objective, solver)
@@ -210,7 +212,7 @@ def solve(
         raise KeyboardInterrupt
     if outcome.status in LIMITED and objective.value(outcome.state.coef) > objective.value(start):
         outcome = replace(outcome, status=Status.DIVERGED)
-    return _record(objective, outcome, why, weight_type)
+    return _record(objective, outcome, why, weight_type, infer)
 
 
 def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
@@ -226,9 +228,14 @@ def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
     return choice.solver, choice.reason
 
 
-def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str | None) -> Solution:
+def _record(
+    objective: Objective, outcome: Outcome, why: str, weight_type: str | None, infer: bool
+) -> Solution:
     coef = outcome.state.coef.detach().cpu().double()
     exact = objective if isinstance(objective, QuadraticObjective) else None
+    known = _information(objective, coef) if infer and outcome.status is Status.CONVERGED else None
+    if known is not None and known.drifting.any():
+        outcome = replace(outcome, status=Status.SEPARATED)
     return Solution(
         coef=coef,
         names=objective.rows.names,
@@ -244,8 +251,17 @@ def _record(objective: Objective, outcome: Outcome, why: str, weight_type: str |
         seconds=outcome.seconds,
         weight_type=weight_type,
         evidence=None if exact is None else exact.evidence_at(coef),
+        information=known,
         optimum=None if exact is None else exact.best,
     )
+
+
+def _information(objective: Objective, coef: Tensor) -> Information | None:
+    """What inference needs, of fits by maximum likelihood without a penalty."""
+    if not isinstance(objective, SummedObjective) or objective.penalty is not None:
+        return None
+    loss = objective.loss
+    return information(objective, coef) if loss.likelihood and loss.separable else None
 
 
 def _warn(solution: Solution) -> None:
@@ -258,6 +274,9 @@ def _warn(solution: Solution) -> None:
         )
     if solution.status in (Status.DIVERGED, Status.INACCURATE):
         warnings.warn(f"fit {solution.status.value}", ConvergenceWarning, stacklevel=3)
+    if solution.status is Status.SEPARATED:
+        names = ", ".join(solution.separated)
+        warnings.warn(f"fit {solution.status.value} It is: {names}.", ConvergenceWarning, stacklevel=3)
 
 
 def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from torchlinear.information import Information
 from torchlinear.labels import Label
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import History, Status
@@ -46,6 +49,8 @@ class Solution:
         What the weights mean: "precision" or "frequency"; None without weights.
     evidence : LeastSquares or None
         What classical inference needs; None for losses and models that have none.
+    information : Information or None
+        What inference needs after maximum likelihood; None for other fits.
     optimum : float or None
         The objective at the exact optimum, where it is known.
     family : Loss or None
@@ -67,6 +72,7 @@ class Solution:
     seconds: float
     weight_type: str | None
     evidence: LeastSquares | None
+    information: Information | None = None
     optimum: float | None = None
     family: Loss | None = None
     classes: tuple[Label, ...] | None = None
@@ -74,6 +80,17 @@ class Solution:
     @property
     def dropped(self) -> tuple[str, ...]:
         """Features that were dropped because they depend on others."""
-        if self.evidence is None:
+        return tuple(name for name, out in zip(self.names, self.dependent) if out)
+
+    @property
+    def dependent(self) -> NDArray[np.bool_]:
+        """Which features were found to depend on those before them, shape (p,)."""
+        known = self.information if self.evidence is None else self.evidence
+        return np.zeros(len(self.names), dtype=bool) if known is None else known.dependent
+
+    @property
+    def separated(self) -> tuple[str, ...]:
+        """Features that separate the targets, whose coefficients have no optimum."""
+        if self.information is None:
             return ()
-        return tuple(name for name, out in zip(self.names, self.evidence.dependent) if out)
+        return tuple(name for name, out in zip(self.names, self.information.drifting) if out)

@@ -16,10 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput
+from torchlinear.information import Information
 from torchlinear.leastsquares import LeastSquares
+from torchlinear.loop import Status
 from torchlinear.solution import Solution
 
-__all__ = ["classical", "evidence", "observations", "refusal", "residual_df", "sigma", "standard_errors"]
+__all__ = [
+    "classical",
+    "dispersion",
+    "evidence",
+    "observations",
+    "refusal",
+    "residual_df",
+    "sigma",
+    "standard_errors",
+]
 
 Array = NDArray[np.float64]
 
@@ -28,7 +39,9 @@ OPTIMUM = 1e-6  # largest certificate at which the errors of the optimum are als
 
 def refusal(solution: Solution) -> str | None:
     """Why standard errors do not apply to `solution`, one sentence with the remedy; None when they do."""
-    if solution.evidence is None:
+    if solution.status is Status.SEPARATED:
+        return str(solution.status.value)
+    if solution.evidence is None and solution.information is None and solution.penalty == "none":
         return (
             f"the fit (loss {solution.loss}) kept no cross products of its rows; "
             "tl.fit(X, y) with the squared loss does."
@@ -61,12 +74,12 @@ def evidence(solution: Solution) -> LeastSquares:
     return solution.evidence
 
 
-def observations(solution: Solution, known: LeastSquares) -> float:
+def observations(solution: Solution, known: LeastSquares | Information) -> float:
     """n: rows with a weight above zero, or the sum of frequency weights."""
     return known.weight if solution.weight_type == "frequency" else float(known.rows)
 
 
-def residual_df(solution: Solution, known: LeastSquares) -> float:
+def residual_df(solution: Solution, known: LeastSquares | Information) -> float:
     """Degrees of freedom left for the residuals: n, less the independent features and the intercept."""
     return observations(solution, known) - known.rank - int(solution.intercept)
 
@@ -75,6 +88,14 @@ def sigma(solution: Solution, known: LeastSquares) -> Array:
     """Residual standard error, shape (k,), in units of the targets; NaN without degrees of freedom."""
     df = residual_df(solution, known)
     return np.sqrt(known.rss / df) if df > 0 else np.full(known.rss.shape, math.nan)
+
+
+def dispersion(solution: Solution, known: Information) -> Array:
+    """Dispersion of each output, shape (k,): Pearson's estimate (NaN without degrees of freedom), or 1."""
+    if not known.dispersed:
+        return np.ones_like(known.pearson)
+    df = residual_df(solution, known)
+    return known.pearson / df if df > 0 else np.full_like(known.pearson, math.nan)
 
 
 def classical(solution: Solution, target: int = 0) -> Array:
@@ -97,15 +118,22 @@ def classical(solution: Solution, target: int = 0) -> Array:
     InvalidInput
         When standard errors do not apply to `solution`.
     """
-    known = evidence(solution)
-    inverse = known.inverse.copy()
+    if solution.information is not None and refusal(solution) is None:
+        factor, inverse = dispersion(solution, solution.information), solution.information.inverse[target]
+    else:
+        known = evidence(solution)
+        factor, inverse = np.square(sigma(solution, known)), known.inverse
+    covariance = np.asarray(factor[target] * inverse)
     if not solution.intercept:
-        inverse[-1, :] = inverse[:, -1] = math.nan
-    return np.asarray(sigma(solution, known)[target] ** 2 * inverse)
+        covariance[-1, :] = covariance[:, -1] = math.nan
+    return covariance
 
 
 def standard_errors(solution: Solution) -> Array:
     """Classical standard errors, shape (p + 1, k): the roots of the diagonals of `classical`."""
+    if solution.information is not None:
+        columns = [np.sqrt(np.diagonal(classical(solution, j))) for j in range(solution.coef.shape[1])]
+        return np.column_stack(columns)
     known = evidence(solution)
     diagonal = np.diagonal(known.inverse).copy()
     if not solution.intercept:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput, MissingExtra
 from torchlinear.inference.covariance import observations, refusal, residual_df
+from torchlinear.inference.likelihood import Likelihood, likelihood
 from torchlinear.inference.table import Coefficients, tables_of
 from torchlinear.inference.tests import Quality, critical, quality
+from torchlinear.information import Information
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.registry import suggestion
 from torchlinear.solution import Solution
@@ -38,8 +41,9 @@ class Summary:
     ----------
     tables : tuple of Coefficients
         One for each target.
-    quality : Quality or None
-        R2, F, likelihood and the like, each of shape (k,); None when the fit kept no cross products.
+    quality : Quality, Likelihood or None
+        R2, F and the like of least squares, or deviances of maximum likelihood, each of shape (k,); None when
+        the fit kept neither.
     inference : bool
         Whether standard errors apply.
     notes : tuple of str
@@ -55,7 +59,7 @@ class Summary:
     """
 
     tables: tuple[Coefficients, ...]
-    quality: Quality | None
+    quality: Quality | Likelihood | None
     inference: bool
     notes: tuple[str, ...]
     cov: str
@@ -132,7 +136,9 @@ class Summary:
     def _target(self, j: int) -> dict[str, Any]:
         table, fields = self.tables[j], {}
         if self.quality is not None:
-            values = ((name, getattr(self.quality, name)) for name in Quality.__dataclass_fields__)
+            values = (
+                (field.name, getattr(self.quality, field.name)) for field in dataclass_fields(self.quality)
+            )
             fields = {name: _plain(value if isinstance(value, float) else value[j]) for name, value in values}
         columns = {name: [_plain(value) for value in values] for name, values in table.columns.items()}
         return {"names": list(table.names), "dropped": list(table.dropped), **columns, **fields}
@@ -164,7 +170,7 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
         hint = suggestion(str(cov).lower(), KNOWN)
         raise InvalidInput(f"cov={cov!r} is not known{hint}. Known: {', '.join(KNOWN)}.")
     critical(level, 1.0)  # refuses a bad level whatever the fit
-    known = solution.evidence
+    known = solution.information if solution.evidence is None else solution.evidence
     return Summary(
         tables=tables_of(solution, level),
         quality=None if known is None else _quality(solution, known),
@@ -186,8 +192,10 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
     )
 
 
-def _quality(solution: Solution, known: LeastSquares) -> Quality:
+def _quality(solution: Solution, known: LeastSquares | Information) -> Quality | Likelihood:
     """Quality of the fit; NaN for what holds only at the optimum of a fit without penalty, elsewhere."""
+    if isinstance(known, Information):
+        return likelihood(solution, known)
     full = quality(solution, known)
     if refusal(solution) is None:
         return full
@@ -210,7 +218,7 @@ def _notes(solution: Solution) -> list[str]:
     reason, known = refusal(solution), solution.evidence
     notes = [] if reason is None else [f"No standard errors: {reason}"]
     if known is None:
-        return notes
+        return notes + _dropped(solution)
     if reason is None and residual_df(solution, known) <= 0:
         notes.append(
             f"No standard errors: {observations(solution, known):g} observations and "
@@ -221,14 +229,17 @@ def _notes(solution: Solution) -> list[str]:
         notes.append(
             "The fit is perfect to the last digit: standard errors, t and p describe rounding, not data."
         )
-    if solution.dropped:
-        notes.append(
-            f"Dropped: {', '.join(solution.dropped)}: constant, or a linear combination of the columns "
-            "before; coefficient 0."
-        )
+    notes += _dropped(solution)
     if (known.tss == 0).any():
         notes.append("A target does not vary, so R2 and F are undefined.")
     return notes
+
+
+def _dropped(solution: Solution) -> list[str]:
+    if not solution.dropped:
+        return []
+    names = ", ".join(solution.dropped)
+    return [f"Dropped: {names}: constant, or a linear combination of the columns before; coefficient 0."]
 
 
 def _perfect(known: LeastSquares) -> NDArray[np.bool_]:

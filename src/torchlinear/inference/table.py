@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from torchlinear.inference.covariance import refusal, residual_df, standard_errors
 from torchlinear.inference.tests import critical, t_probability
+from torchlinear.information import Information
 from torchlinear.solution import Solution
 
 __all__ = ["Coefficients", "tables_of"]
@@ -35,6 +36,8 @@ class Coefficients:
         Coefficient over standard error; two-sided p of that under Student's t.
     low, high : ndarray
         Ends of the confidence interval.
+    statistic : {"t", "z"}
+        What coefficient over standard error is called: z, of the normal distribution, where the dispersion is known.
     """
 
     target: str
@@ -46,6 +49,7 @@ class Coefficients:
     p: Array
     low: Array
     high: Array
+    statistic: str = "t"
 
     @property
     def columns(self) -> dict[str, Array]:
@@ -53,7 +57,7 @@ class Coefficients:
         return {
             "coef": self.coef,
             "se": self.se,
-            "t": self.t,
+            self.statistic: self.t,
             "p": self.p,
             "low": self.low,
             "high": self.high,
@@ -72,21 +76,20 @@ def tables_of(solution: Solution, level: float) -> tuple[Coefficients, ...]:
     """
     coef, df = _intercept_first(solution, solution.coef.numpy()), math.nan
     se = np.full_like(coef, math.nan)
-    if solution.evidence is not None and refusal(solution) is None:
+    known = solution.information if solution.evidence is None else solution.evidence
+    if known is not None and refusal(solution) is None:
         se = _intercept_first(solution, standard_errors(solution))
-        df = residual_df(solution, solution.evidence)
+        exact = isinstance(known, Information) and not known.dispersed
+        df = math.inf if exact else residual_df(solution, known)
     with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has standard errors of 0
         t = coef / se
     p, reach = t_probability(t, df), critical(level, df) * se
-    gone = (
-        np.zeros(len(solution.names), dtype=bool)
-        if solution.evidence is None
-        else solution.evidence.dependent
-    )
     names = ("Intercept", *solution.names) if solution.intercept else solution.names
-    dropped = (*(False for _ in range(int(solution.intercept))), *(bool(out) for out in gone))
+    dropped = (*(False for _ in range(int(solution.intercept))), *(bool(out) for out in solution.dependent))
+    numbers = {"coef": coef, "se": se, "t": t, "p": p, "low": coef - reach, "high": coef + reach}
+    statistic = "z" if df == math.inf else "t"
     return tuple(
-        Coefficients(target, names, dropped, *(a[:, j] for a in (coef, se, t, p, coef - reach, coef + reach)))
+        Coefficients(target, names, dropped, **{k: a[:, j] for k, a in numbers.items()}, statistic=statistic)
         for j, target in enumerate(solution.targets)
     )
 

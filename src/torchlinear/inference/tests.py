@@ -14,11 +14,12 @@ so that its AIC is 2 lower and its BIC log n lower; differences between fits on 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincc, stdtrit
+from scipy.special import betainc, betaincc, gammaincc, ndtri, stdtrit
 
 from torchlinear.errors import InvalidInput
 from torchlinear.inference.covariance import observations, residual_df, sigma
@@ -76,6 +77,8 @@ def f_probability(f: Array, model_df: float, df: float) -> Array:
     """Upper tail of F on `model_df` and `df` degrees of freedom, any shape; NaN where f is."""
     if not (df > 0 and model_df > 0):
         return np.full(np.shape(f), np.nan)
+    if df == math.inf:
+        return np.asarray(gammaincc(model_df / 2.0, np.asarray(f) * (model_df / 2.0)))
     with np.errstate(divide="ignore"):
         ratio = np.asarray(f) * (model_df / df)
         # one tail of the beta distribution, written so that its argument is never close to 1
@@ -90,6 +93,8 @@ def critical(level: float, df: float) -> float:
         raise InvalidInput(
             f"the level of an interval is a number between 0 and 1, such as 0.95; got {level!r}."
         )
+    if df == math.inf:
+        return float(ndtri((1.0 + level) / 2.0))
     return float(stdtrit(df, (1.0 + level) / 2.0)) if df > 0 else float("nan")
 
 

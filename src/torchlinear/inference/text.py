@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from torchlinear.inference.likelihood import Likelihood
 from torchlinear.inference.numerals import aligned, pad, printable, probability, row, significant, width
 from torchlinear.inference.table import Coefficients
 from torchlinear.inference.tests import Quality
@@ -53,7 +54,9 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     found.append(("status", summary.status.replace("_", " ") + epochs + certainty))
     if summary.inference:
         weighted = ", divided by its weight" if summary.weight_type == "precision" else ""
-        found.append(("std err", f"{summary.cov} (one variance for every row{weighted})"))
+        plain = isinstance(summary.quality, Quality)
+        how = f"one variance for every row{weighted}" if plain else "expected information"
+        found.append(("std err", f"{summary.cov} ({how})"))
     return found
 
 
@@ -70,7 +73,7 @@ def headings(summary: Summary, table: Coefficients) -> list[str]:
     """Headings of the coefficient table; only the first where no errors are known."""
     if np.isnan(table.se).all():
         return ["coef"]
-    return ["coef", "std err", "t", "p", f"{100 * summary.level:g}% low", "high"]
+    return ["coef", "std err", table.statistic, "p", f"{100 * summary.level:g}% low", "high"]
 
 
 def cells(table: Coefficients) -> list[list[str]]:
@@ -86,10 +89,33 @@ def cells(table: Coefficients) -> list[list[str]]:
     return [coef, se, t, chance, low, high]
 
 
-def goodness(quality: Quality, j: int) -> list[list[tuple[str, str]]]:
+def goodness(quality: Quality | Likelihood, j: int) -> list[list[tuple[str, str]]]:
     """Lines of label and number for target j; numbers that are not known are left out."""
-    q = quality
-    lines = [
+    lines = _deviances(quality, j) if isinstance(quality, Likelihood) else _squares(quality, j)
+    written = [[(label, number) for label, number in line if number] for line in lines]
+    if sum(len(line) for line in written) <= 3:
+        return [[pair for line in written for pair in line]]
+    return [line for line in written if line]
+
+
+def _deviances(q: Likelihood, j: int) -> list[list[tuple[str, str]]]:
+    return [
+        [
+            ("deviance", _joined(_number(q.deviance[j]), f" on {q.residual_df:g} df")),
+            ("null deviance", _number(q.null_deviance[j])),
+            ("explained", _share(q.explained[j])),
+        ],
+        [("dispersion", _number(q.dispersion[j])), ("Pearson chi2", _number(q.pearson[j]))],
+        [
+            ("log-likelihood", _number(q.log_likelihood[j])),
+            ("AIC", _number(q.aic[j])),
+            ("BIC", _number(q.bic[j])),
+        ],
+    ]
+
+
+def _squares(q: Quality, j: int) -> list[list[tuple[str, str]]]:
+    return [
         [
             ("R2", _share(q.r2[j])),
             ("adjusted R2", _share(q.adjusted_r2[j])),
@@ -105,10 +131,6 @@ def goodness(quality: Quality, j: int) -> list[list[tuple[str, str]]]:
             ("BIC", _number(q.bic[j])),
         ],
     ]
-    written = [[(label, number) for label, number in line if number] for line in lines]
-    if sum(len(line) for line in written) <= 3:
-        return [[pair for line in written for pair in line]]
-    return [line for line in written if line]
 
 
 def _joined(number: str, more: str) -> str:

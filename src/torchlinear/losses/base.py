@@ -41,6 +41,10 @@ class Loss(ABC):
         Outputs do not interact: the second derivative is diagonal. False for softmax.
     labels : bool
         The target is a class, so that predictions are classes and probabilities.
+    likelihood : bool
+        The loss is a negative log-likelihood, so that its curvature says how sure coefficients are.
+    scale : float
+        How many times the negative log-likelihood at dispersion 1 a row costs: 2 for squared error.
     dispersed : bool
         The variance has a factor of its own to be estimated (Gaussian, Gamma), rather than one that is known
         to be 1 (Poisson, binomial).
@@ -51,6 +55,8 @@ class Loss(ABC):
     piecewise: ClassVar[bool] = False
     separable: ClassVar[bool] = True
     labels: ClassVar[bool] = False
+    likelihood: ClassVar[bool] = False
+    scale: ClassVar[float] = 1.0
     dispersed: ClassVar[bool] = False
 
     def __str__(self) -> str:
@@ -100,6 +106,17 @@ class Loss(ABC):
     def variance(self, mean: Tensor) -> Tensor:
         """Variance of a target of this mean, up to the dispersion; shape (n, k)."""
         return torch.ones_like(mean)
+
+    def least(self, y: Tensor) -> Tensor:
+        """The least that a row can cost, shape (n,): with a predictor of its own."""
+        return torch.zeros_like(y[:, 0], dtype=torch.float64)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """What `value` leaves out of the negative log-likelihood, shape (n,), where the dispersion is known.
+
+        The number of trials of a binomial proportion is its `weight`, shape (n,).
+        """
+        return torch.zeros_like(y[:, 0], dtype=torch.float64)
 
     def start(self, y: Tensor) -> Tensor:
         """Linear predictor to start each row from, shape (n, k): near its target and inside of the domain."""

@@ -41,6 +41,7 @@ class Family(Loss):
         Those that the family may have; the first is the default.
     """
 
+    likelihood: ClassVar[bool] = True
     link: str
     links: ClassVar[Mapping[str, Link]]
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from torchlinear.losses.family import Family
@@ -53,6 +54,10 @@ class Poisson(PowerFamily):
             return Family.derivatives(self, eta, y)
         mean = eta.exp()
         return (mean - y * eta).sum(dim=1), mean - y, mean
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """``log y!``, shape (n,)."""
+        return torch.lgamma(y.double() + 1.0).sum(dim=1)
 
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and positive, shape (n, k): as R's."""
