@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from torchlinear.block import Rows, TensorRows, default_names
@@ -77,11 +78,11 @@ def prepare(
     """
     place = resolve_device(device)
     if is_tabular(data):
-        if target is not None and not _names(target):
-            data, target, columns = _with_target(data, target, columns, weights)
+        if target is not None and not (_names(target) and not _labels_of(data, target, loss)):
+            data, target, columns = _with_target(data, target, columns, weights, loss)
         if weights is not None and not isinstance(weights, str):
             data, weights = _with_weights(data, weights)
-        return _prepare_table(data, target, formula, columns, weights, missing, intercept, place)
+        return _prepare_table(data, target, formula, columns, weights, missing, intercept, place, loss)
     if formula is not None or columns is not None:
         given = "formula" if formula is not None else "columns"
         raise InvalidInput(
@@ -116,20 +117,39 @@ def _coded(y: Any, rows: int, loss: Loss | None) -> Coded:
     return code(y, rows, binary=loss.separable)
 
 
-def _with_target(frame: Any, target: Any, columns: Any, weights: Any) -> tuple[Any, list[str], Any]:
+def _labels_of(frame: Any, target: Any, loss: Loss | None) -> bool:
+    """Whether a list of texts are the labels of a frame's rows, rather than names of its columns."""
+    if not _labelled(loss) or isinstance(target, str) or not is_frame(frame) or len(target) != n_rows(frame):
+        return False
+    return not set(target) <= set(column_names(frame))
+
+
+def _with_target(
+    frame: Any, target: Any, columns: Any, weights: Any, loss: Loss | None
+) -> tuple[Any, list[str], Any]:
     """A frame with the values of a target as columns of it, their names, and those of the features."""
     if not is_frame(frame):
         raise InvalidInput(
             f"target for a file is the name of a column (or names, for several), got {_kind(target)}."
         )
-    y, known = as_targets(target, n_rows(frame)), column_names(frame)
-    names = labels(target) or unused(default_names("y", y.shape[1]), frame)
+    y, known = _values_of(target, n_rows(frame), loss), column_names(frame)
+    names = labels(target) or unused(default_names("y", len(y)), frame)
     both = [name for name in names if name in known]
     if both:
         raise InvalidInput(f"{both[0]!r} is the target and also a feature; leave it out of the features.")
     if columns is None:
         columns = [name for name in known if not isinstance(weights, str) or name != weights]
-    return with_columns(frame, dict(zip(names, y.cpu().numpy().T))), list(names), columns
+    return with_columns(frame, dict(zip(names, y))), list(names), columns
+
+
+def _values_of(target: Any, rows: int, loss: Loss | None) -> Sequence[Any]:
+    """The columns of a target; of labels as they are."""
+    if not _labelled(loss) or np.ndim(target) > 1:
+        return as_targets(target, rows).cpu().numpy().T
+    coded = _coded(target, rows, loss)
+    if coded.classes is None:
+        return coded.y.cpu().numpy().T
+    return [np.asarray(coded.classes)[coded.y[:, 0].long().cpu().numpy()]]
 
 
 def _with_weights(frame: Any, weights: Any) -> tuple[Any, str]:
@@ -149,6 +169,7 @@ def _prepare_table(
     missing: Literal["error", "drop", "mean"],
     intercept: bool,
     place: torch.device | None,
+    loss: Loss | None,
 ) -> Prepared:
     if place is not None and place.type != "cpu":
         raise InvalidInput(
@@ -166,9 +187,10 @@ def _prepare_table(
         weights=weights,
         missing=missing,
         intercept=intercept,
+        labels=("binary" if loss.separable else "many") if loss is not None and loss.labels else None,
     )
     rows = design.rows(table).collected()  # small tables are read once; large ones stream
-    return Prepared(rows, design, weights is not None)
+    return Prepared(rows, design, weights is not None, design.classes)
 
 
 def resolve_device(device: str | torch.device) -> torch.device | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torchlinear.errors import DataError, InvalidInput
 from torchlinear.values import as_targets
 
-__all__ = ["Coded", "Label", "code", "decode", "refusal"]
+__all__ = ["Coded", "Label", "are_proportions", "code", "decode", "refusal"]
 
 Label = str | bool | int | float
 
@@ -103,6 +103,11 @@ def refusal(classes: Sequence[Label], *, binary: bool) -> str | None:
             "of successes, divide them by the trials and pass the trials as weights)."
         )
     return None
+
+
+def are_proportions(values: Sequence[Label]) -> bool:
+    """Whether numbers are proportions of successes, from 0 to 1 and not all of them 0 or 1."""
+    return all(isinstance(v, float) and 0 <= v <= 1 for v in values) and not set(values) <= {0.0, 1.0}
 
 
 def decode(codes: Tensor, classes: Sequence[Label], *, tensor: bool) -> Any:

@@ -98,9 +98,11 @@ def _as_array(values: Any, name: str) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
+        advice = "pass a frame with column names, so that text becomes categories, or convert it first."
+        if name == "y":
+            advice = "for classes use loss='logistic' (two) or loss='softmax'."
         raise DataError(
-            f"{name} holds values that are not numbers (such as {_example(values)!r}); pass a frame with column "
-            "names, so that text becomes categories, or convert it first."
+            f"{name} holds values that are not numbers (such as {_example(values)!r}); {advice}"
         ) from None
 
 

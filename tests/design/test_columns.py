@@ -317,7 +317,7 @@ class TestRefusals:
             ({"target": "price", "columns": []}, "columns is empty"),
             (
                 {"target": "city"},
-                r"target: column 'city' is text \(VARCHAR\); expected numbers\. For two classes",
+                r"target: column 'city' is text \(VARCHAR\); expected numbers\. For classes use loss=",
             ),
             ({"target": "price", "weights": "city"}, "weights: column 'city' is text"),
             (

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from torchlinear.design import documents, learning
-from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Labels, Variable
 from torchlinear.design.streaming import TableRows
 from torchlinear.errors import InvalidInput, ModelFileError
+from torchlinear.labels import Label
 from torchlinear.sources.base import Profile, Table
 
 __all__ = ["Description", "Design"]
 
 Missing = Literal["error", "drop", "mean"]
+
+VERSION = 2  # of `Design.to_dict`: 2 knows classes and offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Design:
         weights: str | None = None,
         missing: Missing = "error",
         intercept: bool = True,
+        labels: Literal["binary", "many"] | None = None,
     ) -> Self:
         """Learn from a table what replaying needs.
 
@@ -104,6 +108,9 @@ class Design:
             their mean.
         intercept : bool
             Whether the model has an intercept. Without, the first category keeps all its levels.
+        labels : {"binary", "many"}, optional
+            The target holds classes, texts, booleans or numbers, of which there are two or many. Instead of two
+            classes it may hold proportions from 0 to 1.
 
         Returns
         -------
@@ -129,7 +136,7 @@ class Design:
             raise InvalidInput(f"missing={missing!r} is not known; it is 'error', 'drop' or 'mean'.")
         if formula is not None and columns is not None:
             raise InvalidInput("formula= and columns= both choose the features; pass one of them.")
-        request = learning.Request(table, _names(target), weights, missing, intercept)
+        request = learning.Request(table, _names(target), weights, missing, intercept, labels)
         if formula is None:
             learnt = learning.from_columns(request, columns)
         else:
@@ -146,6 +153,11 @@ class Design:
         Without the target every row of the table keeps its place, and rows that cannot be predicted are NaN.
         """
         return TableRows(self, table, target=target)
+
+    @property
+    def classes(self) -> tuple[Label, ...] | None:
+        """Classes of the target, sorted; None for numbers."""
+        return self.targets.classes if isinstance(self.targets, Labels) else None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -185,7 +197,7 @@ class Design:
         """Everything that a replay needs, in terms of JSON."""
         variables = {v.name: v for v in (*self.targets.variables, *self.features.variables)}
         return {
-            "version": 1,
+            "version": VERSION,
             "formula": self.formula,
             "weights": self.weights,
             "missing": self.missing,
@@ -205,9 +217,9 @@ class Design:
             The document is not one that `to_dict` makes.
         """
         try:
-            if document["version"] != 1:
+            if document["version"] not in range(1, VERSION + 1):
                 raise ModelFileError(
-                    f"the design is of version {document['version']}; this program reads version 1."
+                    f"the design is of version {document['version']}; this program reads up to {VERSION}."
                 )
             variables = {d["name"]: documents.variable_from_dict(d) for d in document["variables"]}
             return cls(

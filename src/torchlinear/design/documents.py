@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any, TypeVar
 
-from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Labels, Variable
+from torchlinear.labels import Label
 
-__all__ = ["encoder_from_dict", "one_of", "optional_text", "text", "variable_from_dict", "variable_to_dict"]
+__all__ = [
+    "classes_from_list",
+    "encoder_from_dict",
+    "one_of",
+    "optional_text",
+    "text",
+    "variable_from_dict",
+    "variable_to_dict",
+]
 
 T = TypeVar("T", bound=str)
 
@@ -33,10 +43,13 @@ def variable_from_dict(document: Mapping[str, Any]) -> Variable:
 
 def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Variable]) -> Encoder:
     """The encoder of `Encoder.to_dict`."""
-    kind = one_of(document["kind"], ("columns", "formula"))
+    kind = one_of(document["kind"], ("columns", "formula", "labels"))
     own = tuple(variables[text(name)] for name in document["variables"])
     if kind == "columns":
         return Columns(own, optional_text(document["full"]))
+    if kind == "labels":
+        (variable,) = own
+        return Labels(variable, classes_from_list(document["classes"]))
     from torchlinear.design.replay import Formula, decoded  # formulaic and pandas: half a second
 
     return Formula(
@@ -47,6 +60,21 @@ def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Varia
         own,
         decoded(document["state"]),
     ).checked()
+
+
+def classes_from_list(values: Any) -> tuple[Label, ...]:
+    """Sorted classes of one kind: texts, booleans or numbers."""
+    kinds = {type(value) for value in values}
+    if (
+        not isinstance(values, list)
+        or len(values) < 2
+        or len(kinds) > 1
+        or not kinds <= {str, bool, int, float}
+    ):
+        raise TypeError(f"expected at least two classes of one kind, got {values!r}")
+    if any(not a < b for a, b in pairwise(values)):
+        raise ValueError(f"expected sorted classes, got {values!r}")
+    return tuple(values)
 
 
 def text(value: Any) -> str:

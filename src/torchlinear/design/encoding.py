@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Columns", "Encoder", "Values", "Variable"]
+from torchlinear.labels import Label
+
+__all__ = ["Columns", "Encoder", "Labels", "Values", "Variable"]
 
 Array = NDArray[Any]
 Values = Mapping[
@@ -154,3 +156,52 @@ class Columns(Encoder):
     def to_dict(self) -> dict[str, Any]:
         """The variables are stored by the design."""
         return {"kind": "columns", "variables": [v.name for v in self.variables], "full": self.full}
+
+
+@dataclass(frozen=True)
+class Labels(Encoder):
+    """A target of classes: the number of each row's class.
+
+    Parameters
+    ----------
+    variable : Variable
+        The column: a category whose levels are the classes, or numbers.
+    classes : tuple of str, bool, int or float
+        The classes, sorted.
+    """
+
+    variable: Variable
+    classes: tuple[Label, ...]
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:  # type: ignore[override]
+        """The column."""
+        return (self.variable,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.variable.name,)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64."""
+        return np.dtype(np.float64)
+
+    def direct(self) -> dict[str, int]:
+        """None: a number of a class is not what stands in the column."""
+        return {}
+
+    def encode(self, values: Values, X: Array, low: Array | None) -> None:
+        """Write the numbers of the classes; NaN where a number is none of them."""
+        found = values[self.variable.name]
+        if self.variable.kind == "category":
+            X[0] = found
+            return
+        known = np.array(self.classes, dtype=np.float64)
+        place = np.searchsorted(known, found).clip(max=len(known) - 1)
+        X[0] = np.where(known[place] == found, place, np.nan)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The variable is stored by the design."""
+        return {"kind": "labels", "variables": [self.variable.name], "classes": list(self.classes)}

@@ -66,10 +66,15 @@ def from_formula(request: Request, text: str) -> Learnt:
         features: Encoder = features_of(replace(request, intercept=intercept), list(right.columns))
     else:
         features = _learn(request, text, "right", intercept, right)
-    if sides.left is None or _plain(sides.left, left):
+    classes = request.labels is not None and len(left.columns) == 1 and not left.computed
+    if sides.left is None or classes or _plain(sides.left, left):
         return Learnt(features, targets_of(request), intercept)
     if any(left.columns.values()):
-        raise DataError(f"formula={text!r}: the target is a category; this version fits numbers.")
+        raise DataError(
+            f"formula={text!r}: the target is a category; for classes use loss='logistic' (two) or 'softmax'."
+        )
+    if request.labels == "many":
+        raise InvalidInput(f"formula={text!r}: the target of this loss is a column of labels, as it stands.")
     return Learnt(features, _learn(request, text, "left", False, left), intercept)
 
 

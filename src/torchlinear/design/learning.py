@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from torchlinear.design.encoding import Columns, Encoder, Variable
+from torchlinear.design.encoding import Columns, Encoder, Labels, Variable
 from torchlinear.design.packing import BLOCK_ROWS, Buffers, Pool, packed
 from torchlinear.errors import DataError, InvalidInput
+from torchlinear.labels import Label, are_proportions, refusal
 from torchlinear.sources.base import LEVEL_LIMIT, Column, Table
 
 __all__ = [
@@ -36,6 +37,7 @@ class Request:
     weights: str | None
     missing: Literal["error", "drop", "mean"]
     intercept: bool
+    labels: Literal["binary", "many"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +94,68 @@ def refuse_target(request: Request, names: Iterable[str], argument: str) -> None
         )
 
 
-def targets_of(request: Request) -> Columns:
-    """Targets as they stand in the table."""
+def targets_of(request: Request) -> Encoder:
+    """Targets as they stand in the table, or numbers of the classes that a request for labels finds."""
     if not request.target:
         raise InvalidInput("target is missing: name the target column, or give a formula such as 'y ~ x'.")
     columns = [request.table.column(name, "target") for name in request.target]
+    if request.labels is not None and len(columns) == 1:
+        return _labels(request.table, columns[0], binary=request.labels == "binary")
+    if request.labels == "many":
+        raise InvalidInput(
+            f"target names {len(columns)} columns ({', '.join(request.target)}); expected one of labels."
+        )
     return Columns(tuple(number(column, "target") for column in columns))
+
+
+def _labels(table: Table, column: Column, *, binary: bool) -> Encoder:
+    """The classes of a column; or the column itself where it holds proportions."""
+    if column.kind in ("date", "other"):
+        number(column, "target")  # refuses it
+    levels = (
+        table.levels([column.name])[column.name] if column.kind != "boolean" else _booleans(table, column)
+    )
+    if levels is None and binary and column.kind == "number":
+        return Columns((number(column, "target"),))  # proportions, or the loss refuses them
+    if levels is None:
+        raise DataError(
+            f"target: column {column.name!r} holds more than {LEVEL_LIMIT:,} different values; expected classes. For "
+            "numbers use loss='squared'."
+        )
+    if not levels:
+        raise DataError(f"target: column {column.name!r} has no values.")
+    if column.kind == "text":
+        levels = tuple(sorted(levels))  # whatever order is declared: as labels of an array
+        variable, classes = Variable(column.name, "category", levels), tuple[Label, ...](levels)
+    else:
+        variable, classes = number(column, "target"), _numbers(column, levels)
+        if binary and are_proportions(classes):
+            return Columns((variable,))
+    reason = refusal(classes, binary=binary)
+    if reason is not None:
+        raise DataError(f"target: column {column.name!r} {reason}")
+    return Labels(variable, classes)
+
+
+def _booleans(table: Table, column: Column) -> tuple[str, ...]:
+    """Those there are, as 0 and 1: as text a CSV keeps its own spelling of them."""
+    facts = table.profile([column.name], levels=False).columns[column.name]
+    ends = (facts.minimum, facts.maximum)
+    return tuple(f"{end:g}" for end in sorted({end for end in ends if end is not None}))
+
+
+def _numbers(column: Column, levels: Sequence[str]) -> tuple[Label, ...]:
+    """Booleans or numbers from their texts; whole ones are the same from every source, 3 and never 3.0."""
+    if column.kind == "boolean":
+        return tuple(level == "1" for level in levels)
+    numbers = [float(level) for level in levels]
+    return tuple(map(int, numbers) if all(number.is_integer() for number in numbers) else numbers)
 
 
 def number(column: Column, argument: str) -> Variable:
     """A column that has to be numeric, for the role that `argument` names."""
     if column.kind == "text":
-        advice = " For two classes make a column of 0 and 1 first." if argument == "target" else ""
+        advice = " For classes use loss='logistic' (two) or 'softmax'." if argument == "target" else ""
         raise DataError(
             f"{argument}: column {column.name!r} is text ({column.dtype}); expected numbers.{advice}"
         )
