@@ -142,13 +142,13 @@ def _with_target(
     return with_columns(frame, dict(zip(names, y))), list(names), columns
 
 
-def _values_of(target: Any, rows: int, loss: Loss | None) -> Sequence[Any]:
+def _values_of(target: Any, rows: int, loss: Loss | None) -> list[Any]:
     """The columns of a target; of labels as they are."""
     if not _labelled(loss) or np.ndim(target) > 1:
-        return as_targets(target, rows).cpu().numpy().T
+        return list(as_targets(target, rows).cpu().numpy().T)
     coded = _coded(target, rows, loss)
     if coded.classes is None:
-        return coded.y.cpu().numpy().T
+        return list(coded.y.cpu().numpy().T)
     return [np.asarray(coded.classes)[coded.y[:, 0].long().cpu().numpy()]]
 
 

@@ -102,9 +102,8 @@ def targets_of(request: Request) -> Encoder:
     if request.labels is not None and len(columns) == 1:
         return _labels(request.table, columns[0], binary=request.labels == "binary")
     if request.labels == "many":
-        raise InvalidInput(
-            f"target names {len(columns)} columns ({', '.join(request.target)}); expected one of labels."
-        )
+        listed = ", ".join(request.target)
+        raise InvalidInput(f"target names {len(columns)} columns ({listed}); expected one, of labels.")
     return Columns(tuple(number(column, "target") for column in columns))
 
 
