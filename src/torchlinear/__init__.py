@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from torchlinear.penalties.l2 import L2
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
+    from torchlinear.solvers.newton import Newton
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
     from torchlinear.sources import read
@@ -65,6 +66,7 @@ _WHERE = {
     "L2": "penalties.l2",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
+    "Newton": "solvers.newton",
     "SGD": "solvers.rules",
     "Adagrad": "solvers.rules",
     "RMSprop": "solvers.rules",
@@ -117,6 +119,7 @@ __all__ = [
     "ModelFileError",
     "NAdam",
     "NegativeBinomial",
+    "Newton",
     "Poisson",
     "RMSprop",
     "RankWarning",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,14 @@ class Block:
     def nonfinite(self) -> Tensor:
         """How many values of each column of ``[X, y]`` are NaN or inf, shape (p + k,)."""
         return torch.cat([(~torch.isfinite(part)).sum(dim=0).cpu() for part in (self.X, self.y)])
+
+    def counted(self) -> Block:
+        """The rows with a weight above zero: what the others hold, even inf, must not reach a sum."""
+        if self.weight is None or bool((self.weight > 0).all()):
+            return self
+        seen = self.weight > 0
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Block(**{name: None if part is None else part[seen] for name, part in given.items()})
 
     @property
     def rows(self) -> int:

@@ -135,6 +135,7 @@ def _solved(part: Moments | Triangle, intercept: bool) -> LeastSquares:
 
 def _goodness(block: Block, loss: Loss, coef: Tensor, null: Tensor) -> Goodness:
     """Sums of one block, output by output."""
+    block = block.counted()
     eta, weight = block.predict(coef), block.weight
     weight = torch.ones(len(eta), dtype=torch.float64, device=eta.device) if weight is None else weight
     mean, response = loss.mean(eta), loss.response(block.y, eta.shape[1])
@@ -152,6 +153,5 @@ def _goodness(block: Block, loss: Loss, coef: Tensor, null: Tensor) -> Goodness:
                 loss.constant(y, weight),
             ]
         )
-    seen = weight > 0
-    sums = np.array([[float((weight * part)[seen].sum()) for part in parts] for parts in found])
+    sums = np.array([[float(weight @ part) for part in parts] for parts in found])
     return Goodness(*sums.T)

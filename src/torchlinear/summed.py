@@ -248,6 +248,7 @@ def _square(block: Block, loss: Loss, predictor: Tensor) -> float:
 
 
 def _slope(block: Block, loss: Loss, coef: Tensor, centre: Array) -> Slope:
+    block = block.counted()
     eta = block.predict(coef)
     value, gradient = loss.value(eta, block.y), _weighted(block, loss.gradient(eta, block.y))
     pull = block.pull(gradient).cpu().numpy()
@@ -256,6 +257,7 @@ def _slope(block: Block, loss: Loss, coef: Tensor, centre: Array) -> Slope:
 
 
 def _working(block: Block, loss: Loss, coef: Tensor, centre: Array, by: str, expected: bool) -> Working:
+    block = block.counted()
     eta = block.predict(coef)
     value, gradient, curvature = loss.derivatives(eta, block.y)
     if expected:
@@ -269,6 +271,7 @@ def _working(block: Block, loss: Loss, coef: Tensor, centre: Array, by: str, exp
 
 def _first(block: Block, loss: Loss, centre: Array) -> Working:
     """The working problem at the starting values, with the predictor itself as its target."""
+    block = block.counted()
     eta = loss.start(block.y)
     curvature = loss.expected(eta, block.y).clamp(min=LEAST_WEIGHT)
     target = eta - loss.gradient(eta, block.y) / curvature
@@ -298,7 +301,5 @@ def _weighted(block: Block, values: Tensor) -> Tensor:
 
 
 def _total(block: Block, value: Tensor) -> float:
-    """Weighted sum of a value of each row; rows without weight do not count even if theirs is infinite."""
-    if block.weight is None:
-        return float(value.sum())
-    return float(torch.where(block.weight > 0, block.weight * value, 0.0).sum())
+    """Weighted sum of a value of each row."""
+    return float(value.sum() if block.weight is None else block.weight @ value)

@@ -1,0 +1,155 @@
+"""The summed objective against autograd, and Newton's method where it is easy to go wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import torchlinear as tl
+from torchlinear.block import SHARD_ROWS, TensorRows
+from torchlinear.engines.local import Local
+from torchlinear.losses.base import Loss
+from torchlinear.penalties.l2 import L2
+from torchlinear.summed import SummedObjective
+
+N, P = 50, 3
+LOSSES: dict[str, tuple[Loss, Any]] = {
+    "binomial": (tl.Binomial(), lambda rng: rng.integers(0, 2, size=(N, 2))),
+    "cloglog": (tl.Binomial(link="cloglog"), lambda rng: rng.integers(0, 2, size=(N, 1))),
+    "poisson": (tl.Poisson(), lambda rng: rng.poisson(3.0, size=(N, 1))),
+    "gamma": (tl.Gamma(link="log"), lambda rng: rng.gamma(3.0, size=(N, 2))),
+}
+
+
+@pytest.fixture(params=LOSSES)
+def case(request: Any, rng: np.random.Generator) -> tuple[SummedObjective, TensorRows]:
+    loss, targets = LOSSES[request.param]
+    y = torch.from_numpy(np.asarray(targets(rng), dtype=np.float64))
+    rows = TensorRows(
+        torch.from_numpy(rng.normal(size=(N, P)) + np.array([0.0, 5.0, -1.0])), y, torch.rand(N).double()
+    )
+    penalty = L2(0.3, column_weights=[1.0, 0.0, 2.0])
+    return SummedObjective(loss, penalty, Local().load(rows)), rows
+
+
+def by_hand(problem: SummedObjective, rows: TensorRows, coef: Tensor) -> Tensor:
+    assert rows.weight is not None
+    assert problem.penalty is not None
+    loss = problem.loss.value(rows.X @ coef[:-1] + coef[-1], rows.y)
+    return (rows.weight * loss).sum() / rows.weight.sum() + problem.penalty.value(coef[:-1])
+
+
+def test_value_and_slope(case: tuple[SummedObjective, TensorRows], rng: np.random.Generator) -> None:
+    problem, rows = case
+    coef = torch.from_numpy(0.3 * rng.normal(size=(P + 1, rows.y.shape[1]))).requires_grad_()
+    truth = by_hand(problem, rows, coef)
+    (slope,) = torch.autograd.grad(truth, coef)
+    found = coef.detach()
+    assert problem.value(found) == pytest.approx(truth.item(), rel=1e-13)
+    torch.testing.assert_close(problem.slope(found), slope, rtol=1e-11, atol=1e-13)
+
+
+def test_the_optimum_has_no_slope_and_the_start_a_large_one(
+    case: tuple[SummedObjective, TensorRows],
+) -> None:
+    problem, rows = case
+    fit = tl.fit(rows.X, rows.y, loss=problem.loss, penalty=problem.penalty, weights=rows.weight)
+    coef = fit.solution.coef.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(by_hand(problem, rows, coef), coef)
+    assert slope.abs().max() < 1e-10
+    assert fit.status is tl.Status.CONVERGED
+    assert problem.certificate(fit.solution.coef) < 1e-9 < problem.certificate(problem.start) < 2.0
+
+
+def test_the_certificate_knows_no_units(case: tuple[SummedObjective, TensorRows]) -> None:
+    problem, rows = case
+    units = torch.tensor([1e-6, 1.0, 1e8], dtype=torch.float64)
+    there = TensorRows(rows.X * units, rows.y, rows.weight)
+    other = SummedObjective(problem.loss, None, Local().load(there))
+    plain = SummedObjective(problem.loss, None, problem.loaded)
+    coef = problem.start.clone()
+    coef[:-1] += 0.1
+    same = coef.clone()
+    same[:-1] /= units[:, None]
+    assert other.certificate(same) == pytest.approx(plain.certificate(coef), rel=1e-9)
+    a, b = (tl.fit(part.X, part.y, loss=problem.loss, weights=part.weight) for part in (rows, there))
+    torch.testing.assert_close(
+        b.solution.coef[:-1] * units[:, None], a.solution.coef[:-1], rtol=1e-8, atol=1e-10
+    )
+
+
+def test_rows_without_weight_do_not_count_whatever_they_hold() -> None:
+    x = torch.tensor([0.0, 1.0, 2.0, 3.0, 1e6], dtype=torch.float64)
+    y = torch.tensor([1.0, 0.0, 3.0, 4.0, 7.0], dtype=torch.float64)
+    weights = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0], dtype=torch.float64)
+    some = tl.fit(x[:4], y[:4], loss="poisson")
+    all_rows = tl.fit(x, y, loss="poisson", weights=weights)
+    torch.testing.assert_close(all_rows.coef, some.coef, rtol=1e-10, atol=0)
+
+
+def test_many_rows_start_from_a_sample_and_end_where_few_passes_would(rng: np.random.Generator) -> None:
+    n = 2 * SHARD_ROWS
+    X = torch.from_numpy(rng.normal(size=(n, 4)))
+    y = (torch.rand(n) < torch.sigmoid(X[:, 0] - 1.0)).double()
+    fit = tl.fit(X, y, loss="logistic")
+    assert fit.certificate < 1e-9
+    assert len(fit.history) <= 2
+    step = tl.fit(X, y, loss="logistic", callback=None, solver=tl.Newton(epochs=1))
+    torch.testing.assert_close(step.coef, fit.coef, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["complete", "quasi-complete"])
+def test_separation_is_not_convergence(kind: str, rng: np.random.Generator) -> None:
+    X = rng.normal(size=(100, 3))
+    X[:, 1] = np.arange(100) % 2
+    y = X[:, 1].copy()
+    if kind != "complete":
+        y[::2] = rng.integers(0, 2, size=50)
+    with pytest.warns(tl.ConvergenceWarning, match=r"separated: .* add a ridge.* It is: x1\.$"):
+        fit = tl.fit(X, y, loss="logistic")
+    assert fit.status is tl.Status.SEPARATED
+    assert np.isnan(fit.summary().to_dict()["targets"]["y"]["se"][0] or np.nan)
+    ridge = tl.fit(X, y, loss="logistic", penalty=tl.L2(1e-3))
+    assert ridge.status is tl.Status.CONVERGED
+
+
+def test_counts_that_are_zero_wherever_a_column_is(rng: np.random.Generator) -> None:
+    group = np.arange(200) % 2
+    y = rng.poisson(2.0, size=200) * group
+    with pytest.warns(tl.ConvergenceWarning, match=r"separated"):
+        assert tl.fit(group[:, None].astype(float), y, loss="poisson").status is tl.Status.SEPARATED
+
+
+def test_dependent_columns_are_dropped_by_name(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(200, 3))
+    X = np.column_stack([X, X[:, 0] + X[:, 1]])
+    y = rng.integers(0, 2, size=200)
+    with pytest.warns(tl.RankWarning, match=r"dropped x3:"):
+        fit = tl.fit(X, y, loss="logistic")
+    assert fit.coef[3] == 0.0
+    torch.testing.assert_close(fit.coef[:3], tl.fit(X[:, :3], y, loss="logistic").coef, rtol=1e-9, atol=1e-12)
+
+
+def test_without_intercept_the_start_may_be_outside_of_the_domain(rng: np.random.Generator) -> None:
+    x = rng.uniform(1.0, 2.0, size=(80, 2))
+    y = rng.gamma(20.0, 1.0 / (20.0 * (x @ [0.3, 0.5])))
+    fit = tl.fit(x, y, loss="gamma", link="inverse", intercept=False)
+    assert fit.status is tl.Status.CONVERGED
+    mean = 1.0 / (x @ fit.coef.numpy())
+    np.testing.assert_allclose(x.T @ (y - mean), 0.0, atol=1e-9 * len(y))
+
+
+def test_targets_outside_of_the_range_are_refused_by_name() -> None:
+    with pytest.raises(tl.DataError, match="gamma target is above 0"):
+        tl.fit(torch.arange(3.0), torch.tensor([1.0, 0.0, 2.0]), loss="gamma")
+    with pytest.raises(tl.DataError, match="NaN or inf"):
+        tl.fit(torch.tensor([0.0, float("nan"), 2.0]), torch.tensor([1.0, 0.0, 2.0]), loss="poisson")
+
+
+def test_newton_leaves_squared_error_to_the_direct_solvers() -> None:
+    with pytest.raises(tl.InvalidInput, match=r"solver='newton': .*use solver='auto'"):
+        tl.fit(torch.eye(3), torch.ones(3), solver="newton")
