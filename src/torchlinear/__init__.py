@@ -37,14 +37,19 @@ if TYPE_CHECKING:
     from torchlinear.losses.inverse_gaussian import InverseGaussian
     from torchlinear.losses.negative_binomial import NegativeBinomial
     from torchlinear.losses.poisson import Poisson
+    from torchlinear.losses.softmax import Softmax
     from torchlinear.losses.squared import Squared
     from torchlinear.losses.tweedie import Tweedie
     from torchlinear.penalties.elastic_net import L1L2
     from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
+    from torchlinear.selection.cross_validation import cross_validate
+    from torchlinear.selection.validated import CrossValidation
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
+    from torchlinear.solvers.lbfgs import LBFGS
     from torchlinear.solvers.newton import Newton
+    from torchlinear.solvers.newton_cg import NewtonCG
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
     from torchlinear.sources import read
@@ -56,8 +61,11 @@ _WHERE = {
     "load": "api",
     "read": "sources",
     "train": "training.train",
+    "cross_validate": "selection.cross_validation",
+    "CrossValidation": "selection.validated",
     "Squared": "losses.squared",
     "Binomial": "losses.binomial",
+    "Softmax": "losses.softmax",
     "Poisson": "losses.poisson",
     "Gamma": "losses.gamma",
     "Tweedie": "losses.tweedie",
@@ -67,6 +75,8 @@ _WHERE = {
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
     "Newton": "solvers.newton",
+    "NewtonCG": "solvers.newton_cg",
+    "LBFGS": "solvers.lbfgs",
     "SGD": "solvers.rules",
     "Adagrad": "solvers.rules",
     "RMSprop": "solvers.rules",
@@ -99,6 +109,7 @@ __all__ = [
     "L1",
     "L1L2",
     "L2",
+    "LBFGS",
     "QR",
     "SGD",
     "Adadelta",
@@ -109,6 +120,7 @@ __all__ = [
     "Cholesky",
     "ConvergenceWarning",
     "Coordinate",
+    "CrossValidation",
     "DataError",
     "Fit",
     "Gamma",
@@ -120,6 +132,7 @@ __all__ = [
     "NAdam",
     "NegativeBinomial",
     "Newton",
+    "NewtonCG",
     "Poisson",
     "RMSprop",
     "RankWarning",
@@ -128,12 +141,14 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "RowsNeeded",
+    "Softmax",
     "Squared",
     "Status",
     "TorchlinearError",
     "TorchlinearWarning",
     "Tweedie",
     "adaptive_weights",
+    "cross_validate",
     "fit",
     "load",
     "read",

@@ -218,10 +218,16 @@ def _from_pairs(pairs: list[Any], rows: Rows) -> Folds:
     cells, kinds = np.zeros(total, np.int64), np.zeros((1, 0), np.int64)
     for number, pair in enumerate(pairs):
         part = _treatment(pair, number, total)
-        both, first, cells = np.unique(cells * 4 + part, return_index=True, return_inverse=True)
-        order = np.argsort(first)  # cells count from the first row on, so that blocks of rows ascend
-        both, cells = both[order], np.argsort(order)[cells.ravel()]
-        kinds = np.column_stack([kinds[both // 4], both % 4])
+        both = cells * 4 + part
+        seen = np.flatnonzero(np.bincount(both, minlength=4 * len(kinds)))
+        kinds = np.column_stack([kinds[seen // 4], seen % 4])
+        number_of = np.zeros(int(seen.max()) + 1, np.int64)
+        number_of[seen] = np.arange(len(seen))
+        cells = number_of[both]
+    first = np.empty(len(kinds), np.int64)
+    first[cells[::-1]] = np.arange(total)[::-1]
+    order = np.argsort(first)  # cells count from the first row on, so that blocks of rows ascend
+    kinds, cells = kinds[order], np.argsort(order)[cells]
     train = tuple(tuple(np.flatnonzero(kind & TRAIN).tolist()) for kind in kinds.T)
     test = tuple(tuple(np.flatnonzero(kind & TEST).tolist()) for kind in kinds.T)
     return Folds(Listed(cells, starts), len(kinds), train, test)

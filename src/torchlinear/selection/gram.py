@@ -4,10 +4,10 @@ With the cross products C of the centred rows and W the sum of their weights, th
 
     (b' Cxx b - 2 b' Cxy) / W + sum_j (lasso_j |b_j| + ridge_j / 2 b_j^2) + what does not depend on b,
 
-solved in columns that are scaled to curvature 1, so that their units do not matter. Each solution starts the
-next. Without a lasso part the path is a singular value decomposition of the triangle away: with the columns
-divided by the roots of their weights, ``Rxx = U S V'`` gives ``b = V S / (S^2 + W ridge / 2) U' Rxy`` for every
-ridge at once (Hastie, Tibshirani, Friedman 2009, "The Elements of Statistical Learning", section 3.4.1).
+solved by coordinate descent (`shrinkage`), where each solution starts the next. Without a lasso part the path is a
+singular value decomposition of the triangle away: with the columns divided by the roots of their weights,
+``Rxx = U S V'`` gives ``b = V S / (S^2 + W ridge / 2) U' Rxy`` for every ridge at once (Hastie, Tibshirani,
+Friedman 2009, "The Elements of Statistical Learning", section 3.4.1).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from torchlinear.kernels.coordinate import minimise
 from torchlinear.leastsquares import solve
 from torchlinear.penalties.separable import Separable
+from torchlinear.shrinkage import Gram
 from torchlinear.statistics import Moments, Triangle
 
 __all__ = ["along", "pull"]
@@ -30,7 +30,9 @@ Array = NDArray[np.float64]
 UNEVEN = 1e3  # ratio of column norms above which singular values lose digits of the shortest
 
 
-def along(moments: Moments, penalties: Sequence[Separable], *, intercept: bool = True) -> Array:
+def along(
+    moments: Moments, penalties: Sequence[Separable], *, intercept: bool = True, positive: bool = False
+) -> Array:
     """Coefficients at each penalty.
 
     Parameters
@@ -41,6 +43,8 @@ def along(moments: Moments, penalties: Sequence[Separable], *, intercept: bool =
         Best from the strongest to the weakest, for each starts from the one before.
     intercept : bool
         Whether to fit one.
+    positive : bool
+        Whether coefficients must not be negative.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def along(moments: Moments, penalties: Sequence[Separable], *, intercept: bool =
     deviation = torch.from_numpy(np.sqrt(np.diag(moments.cross.high)[:p] / moments.weight))
     given = [penalty.in_units(deviation) for penalty in penalties]
     lasso, ridge = (np.stack([getattr(q, part)(p).numpy() for q in given]) for part in ("lasso", "ridge"))
-    smooth = ~lasso.any(axis=1)
+    smooth = ~lasso.any(axis=1) & (not positive)
     mean = moments.mean.high
     beta = np.empty((len(given), p, len(mean) - p))
     if smooth.any():
@@ -59,36 +63,24 @@ def along(moments: Moments, penalties: Sequence[Separable], *, intercept: bool =
         triangle = triangle if intercept else triangle.uncentred()
         beta[smooth] = _ridges(triangle, ridge[smooth] * moments.weight / 2.0, intercept)
     if not smooth.all():
-        beta[~smooth] = _lassos(moments, lasso[~smooth], ridge[~smooth], intercept)
+        beta[~smooth] = _lassos(moments, lasso[~smooth], ridge[~smooth], intercept, positive)
     offset = mean[p:] - mean[:p] @ beta if intercept else np.zeros(beta.shape[::2])
     return np.concatenate([beta, offset[:, np.newaxis]], axis=1)
 
 
 def pull(moments: Moments, *, intercept: bool = True) -> Array:
     """Slope of the squared loss at zero coefficients, its sign turned, shape (p, k)."""
-    p = moments.n_features
-    return _cross(moments, intercept)[:p, p:] * (2.0 / moments.weight)
+    gram = Gram.of(moments, intercept=intercept)
+    return gram.g * gram.size * gram.scale[:, np.newaxis] * (2.0 / moments.weight)
 
 
-def _cross(moments: Moments, intercept: bool) -> Array:
-    """Cross products about the means, or about zero without an intercept."""
-    cross, mean = moments.cross.high, moments.mean.high
-    return cross if intercept else cross + moments.weight * np.outer(mean, mean)
-
-
-def _lassos(moments: Moments, lasso: Array, ridge: Array, intercept: bool) -> Array:
-    p = moments.n_features
-    C = _cross(moments, intercept) * (2.0 / moments.weight)
-    diagonal = np.diag(C)[:p]
-    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    H, g = C[:p, :p] / np.outer(scale, scale), C[:p, p:] / scale[:, np.newaxis]
-    beta = np.zeros((len(lasso), p, g.shape[1]))
-    for j in range(g.shape[1]):
-        at, target = np.zeros(p), np.ascontiguousarray(g[:, j])
-        for i in range(len(lasso)):
-            at = minimise(H, target, at, lasso[i] / scale, ridge[i] / scale**2).beta
-            beta[i, :, j] = at / scale
-    return beta
+def _lassos(moments: Moments, lasso: Array, ridge: Array, intercept: bool, positive: bool) -> Array:
+    """Coefficients at strengths of shape (m, p), shape (m, p, k)."""
+    gram = Gram.of(moments, intercept=intercept)
+    found: list[Array] = []
+    for one, other in zip(lasso, ridge):
+        found.append(gram.minimise(one, other, found[-1] if found else None, positive=positive))
+    return np.stack(found)
 
 
 def _ridges(triangle: Triangle, ridge: Array, intercept: bool) -> Array:

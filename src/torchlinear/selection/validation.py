@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +59,19 @@ class Validation(ABC):
 
 
 def validation(
-    loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, precision: str = "auto"
+    loss: Loss,
+    rows: Rows,
+    folds: Folds,
+    *,
+    intercept: bool = True,
+    positive: bool = False,
+    precision: str = "auto",
 ) -> Validation:
     """The cheaper way to judge penalties of this loss on these splits."""
     columns = rows.n_features + rows.n_outputs
     if loss.quadratic and 16 * columns**2 * 3 * (folds.cells + len(folds)) <= MOST_BYTES:
-        return ByMoments(loss, rows, folds, intercept=intercept, precision=precision)
-    return ByRows(loss, rows, folds, intercept=intercept)
+        return ByMoments(loss, rows, folds, intercept=intercept, positive=positive, precision=precision)
+    return ByRows(loss, rows, folds, intercept=intercept, positive=positive)
 
 
 class ByMoments(Validation):
@@ -80,6 +87,8 @@ class ByMoments(Validation):
         The splits.
     intercept : bool
         Whether fits have one.
+    positive : bool
+        Whether coefficients must not be negative.
     precision : {"auto", "extended", "double"}
         As in `QuadraticObjective`.
 
@@ -92,15 +101,17 @@ class ByMoments(Validation):
     """
 
     def __init__(
-        self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, precision: str = "auto"
+        self,
+        loss: Loss,
+        rows: Rows,
+        folds: Folds,
+        *,
+        intercept: bool = True,
+        positive: bool = False,
+        precision: str = "auto",
     ) -> None:
-        self.loss, self.rows, self.folds, self.intercept, self.precision = (
-            loss,
-            rows,
-            folds,
-            intercept,
-            precision,
-        )
+        self.loss, self.rows, self.folds = loss, rows, folds
+        self.intercept, self.positive, self.precision = intercept, positive, precision
         self._partitioned = PartitionedRows(rows, folds.assignment)
         whole = self._objective(None)
         if folds.cells > CELLS_PER_SPLIT * len(folds) and rows.in_memory:
@@ -130,7 +141,7 @@ class ByMoments(Validation):
 
     def scores(self, penalties: Sequence[Separable]) -> Scores:
         """Mean squared error on the test rows of each split at each penalty."""
-        coef = [along(train, penalties, intercept=self.intercept) for train in self.train]
+        coef = [self._along(train, penalties) for train in self.train]
         errors = np.stack([heldout.by_moments(test, c) for test, c in zip(self.test, coef)])
         if any(heldout.nearly_perfect(test, e) for test, e in zip(self.test, errors)):
             return heldout.by_rows(Local().load(self._partitioned), self.folds, self.loss, coef)
@@ -138,7 +149,7 @@ class ByMoments(Validation):
 
     def path(self, penalties: Sequence[Separable]) -> Array:
         """Coefficients on all rows at each penalty, shape (m, p + 1, k)."""
-        return along(self.all, penalties, intercept=self.intercept)
+        return self._along(self.all, penalties)
 
     def objective(self, penalty: Separable) -> QuadraticObjective:
         """The objective of all rows with a penalty, which needs no pass for its moments."""
@@ -146,9 +157,17 @@ class ByMoments(Validation):
         objective.moments = self.all
         return objective
 
+    def _along(self, moments: Moments, penalties: Sequence[Separable]) -> Array:
+        return along(moments, penalties, intercept=self.intercept, positive=self.positive)
+
     def _objective(self, penalty: Separable | None) -> QuadraticObjective:
         return QuadraticObjective(
-            self.loss, penalty, Local().load(self.rows), intercept=self.intercept, precision=self.precision
+            self.loss,
+            penalty,
+            Local().load(self.rows),
+            intercept=self.intercept,
+            precision=self.precision,
+            solution="nonnegative" if self.positive else "drop",
         )
 
 
@@ -157,12 +176,15 @@ class ByRows(Validation):
 
     Parameters
     ----------
-    loss, rows, folds, intercept
-        As in `ByMoments`.
+    loss, rows, folds, intercept, positive
+        As in `ByMoments`; only squared loss knows `positive`.
     """
 
-    def __init__(self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True) -> None:
+    def __init__(
+        self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, positive: bool = False
+    ) -> None:
         self.loss, self.rows, self.folds, self.intercept = loss, rows, folds, intercept
+        self._options: dict[str, Any] = {"solution": "nonnegative"} if positive else {}
         self._partitioned = PartitionedRows(rows, folds.assignment)
 
     def sensitivity(self, family: Separable) -> grid.Sensitivity:
@@ -189,12 +211,13 @@ class ByRows(Validation):
 
     def objective(self, penalty: Separable) -> Objective:
         """The objective of all rows with a penalty."""
-        return objective_of(self.loss, penalty, self.rows, intercept=self.intercept)
+        return self._objective(penalty, self.rows)
+
+    def _objective(self, penalty: Separable, rows: Rows) -> Objective:
+        return objective_of(self.loss, penalty, rows, intercept=self.intercept, **self._options)
 
     def _fits(self, rows: Rows, penalties: Sequence[Separable]) -> Array:
-        solved = (
-            solve(objective_of(self.loss, penalty, rows, intercept=self.intercept)) for penalty in penalties
-        )
+        solved = (solve(self._objective(penalty, rows)) for penalty in penalties)
         return np.stack([solution.coef.numpy() for solution in solved])
 
 
