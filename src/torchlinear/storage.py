@@ -10,6 +10,7 @@ import json
 import math
 import os
 import tempfile
+from dataclasses import fields, is_dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -22,16 +23,21 @@ from safetensors.torch import save
 from torch import Tensor
 
 from torchlinear.design import Design
+from torchlinear.design.documents import classes_from_list
 from torchlinear.errors import ModelFileError
+from torchlinear.information import Information
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import History, Status
+from torchlinear.losses import REGISTRY as LOSSES
+from torchlinear.losses.base import Loss
 from torchlinear.solution import Solution
 
 __all__ = ["read", "write"]
 
 FORMAT = "torchlinear"
-SCHEMA = 1
+SCHEMA = 2  # 2 knows losses with their options, classes, offsets and maximum likelihood
 _EVIDENCE = ("rss", "tss", "inverse", "mean")
+_INFORMATION = ("inverse", "pearson", "deviance", "null_deviance", "log_likelihood", "drift")
 
 
 def write(path: str | PathLike[str], solution: Solution, design: Design | None, like: Tensor | None) -> None:
@@ -122,6 +128,13 @@ def _packed(
         for name in _EVIDENCE:
             tensors[f"evidence.{name}"] = torch.from_numpy(np.ascontiguousarray(getattr(evidence, name)))
         tensors["evidence.dependent"] = torch.from_numpy(evidence.dependent.copy())
+    information = solution.information
+    if information is not None:
+        for name in _INFORMATION:
+            tensors[f"information.{name}"] = torch.from_numpy(
+                np.ascontiguousarray(getattr(information, name))
+            )
+        tensors["information.dependent"] = torch.from_numpy(information.dependent.copy())
     document = {
         "schema": SCHEMA,
         "version": __version__,
@@ -129,6 +142,8 @@ def _packed(
         "targets": list(solution.targets),
         "intercept": solution.intercept,
         "loss": solution.loss,
+        "family": None if solution.family is None else _family_to_dict(solution.family),
+        "classes": None if solution.classes is None else list(solution.classes),
         "penalty": solution.penalty,
         "solver": solution.solver,
         "status": solution.status.name,
@@ -144,6 +159,13 @@ def _packed(
             "rows": evidence.rows,
             "weight": evidence.weight,
             "log_weight": evidence.log_weight,
+        },
+        "information": None
+        if information is None
+        else {
+            "rows": information.rows,
+            "weight": information.weight,
+            "dispersed": information.dispersed,
         },
         "dtype": None if like is None else str(like.dtype).removeprefix("torch."),
         "design": None if design is None else design.to_dict(),
@@ -164,6 +186,8 @@ def _unpacked(
         targets=targets,
         intercept=bool(document["intercept"]),
         loss=str(document["loss"]),
+        family=_family(document),
+        classes=None if document.get("classes") is None else classes_from_list(document["classes"]),
         penalty=str(document["penalty"]),
         solver=str(document["solver"]),
         status=Status[document["status"]],
@@ -173,6 +197,9 @@ def _unpacked(
         weight_type=None if document["weight_type"] is None else str(document["weight_type"]),
         optimum=None if document["optimum"] is None else float(document["optimum"]),
         evidence=None if document["evidence"] is None else _evidence(tensors, document["evidence"], coef),
+        information=None
+        if document.get("information") is None
+        else _information(tensors, document["information"], coef),
     )
     like = {None: None, "float32": torch.float32, "float64": torch.float64}[document["dtype"]]
     design = None if document["design"] is None else Design.from_dict(document["design"])
@@ -193,6 +220,49 @@ def _evidence(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor
         log_weight=float(document["log_weight"]),
         **arrays,
     )
+
+
+def _information(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor) -> Information:
+    p, k = coef.shape[0] - 1, coef.shape[1]
+    shapes = {name: (k,) for name in _INFORMATION} | {"inverse": (k, p + 1, p + 1), "drift": (p,)}
+    return Information(
+        dependent=_shaped(tensors["information.dependent"], (p,), torch.bool).numpy(),
+        rows=int(document["rows"]),
+        weight=float(document["weight"]),
+        dispersed=bool(document["dispersed"]),
+        **{name: _shaped(tensors[f"information.{name}"], shape).numpy() for name, shape in shapes.items()},
+    )
+
+
+def _family_to_dict(loss: Loss) -> dict[str, Any]:
+    """The name of a loss and its options, which are numbers and texts."""
+    options: dict[str, Any] = (
+        {f.name: getattr(loss, f.name) for f in fields(loss)} if is_dataclass(loss) else {}
+    )
+    known = loss.name in LOSSES.entries and LOSSES.load(loss.name) is type(loss)
+    if not known or not _plain(options):
+        raise ModelFileError(
+            f"the loss {type(loss).__name__} is not one of torchlinear's, so that its model cannot be saved; keep "
+            "fit.module instead (torch.save)."
+        )
+    return {"name": loss.name, "options": options}
+
+
+def _family(document: dict[str, Any]) -> Loss | None:
+    """The loss of `_family_to_dict`; that of files of the first schema, which knew one."""
+    if document["schema"] == 1:
+        return LOSSES.load("squared")() if document["loss"] == "squared" else None
+    stored = document["family"]
+    if stored is None:
+        return None
+    if not _plain(stored["options"]):
+        raise TypeError(f"options of a loss are numbers and texts, got {stored['options']!r}")
+    made: Loss = LOSSES.load(stored["name"])(**stored["options"])
+    return made
+
+
+def _plain(options: dict[str, Any]) -> bool:
+    return all(isinstance(value, str | int | float | None) for value in options.values())
 
 
 def _shaped(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> Tensor:
