@@ -42,7 +42,9 @@ def run(file: str, *options: str) -> tuple[dict[str, Any], str]:
             *("--pyargs", MODULES.get(file, f"sklearn.linear_model.tests.{file}")),
         ]
         environment = {**os.environ, "PYTHONPATH": str(HERE)}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800
+        )
         output = done.stdout + done.stderr
         assert record.exists(), output
         return json.loads(record.read_text()), output
