@@ -119,7 +119,7 @@ def test_the_certificate_bounds_the_distance_to_the_least_value(
 
 
 def test_ill_conditioned_columns_keep_their_digits(rng: np.random.Generator) -> None:
-    """A million rows' worth of rounding is not needed: float64 sums are asked for, and corrected by the rows."""
+    """Rounding of float64 sums is a millionth of these coefficients, until residuals of the rows bring it back."""
     x = np.linspace(1.0, 2.0, 400)
     X = np.column_stack([x**d for d in range(1, 6)])
     y = X.sum(axis=1) + rng.normal(size=400)

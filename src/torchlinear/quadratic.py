@@ -225,14 +225,13 @@ class QuadraticObjective(Objective):
         beta, residual, offset = self._residual(coef)
         p, triangle = self.n_features, self.factor
         lasso, ridge, X = self.lasso(triangle.weight), self.ridge(triangle.weight), triangle.R.high[:p, :p]
-        free, worst = (lasso == 0) & (ridge == 0), float(self._missed(coef, offset).max(initial=0.0)) ** 2
+        free, positive = (lasso == 0) & (ridge == 0), self.solution == "nonnegative"
+        worst = float(self._missed(coef, offset).max(initial=0.0)) ** 2
         for j, total in enumerate(np.square(self._target)):
-            left, lost = without(X[:, free], -residual[:, j])
+            left, lost = without(X, -residual[:, j], free, beta[:, j], positive=positive)
             rest = np.square(triangle.R.high[p:, p + j]).sum()
-            found = gap(
-                X.T @ left, beta[:, j], lasso, ridge, float(left @ left + rest), lost,
-                positive=self.solution == "nonnegative",
-            )  # fmt: skip
+            squares = float(left @ left + rest)
+            found = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, positive=positive)
             worst = max(worst, found / (total / 2.0))
         return worst
 

@@ -10,7 +10,7 @@ solution cost comes back from the pull of the residuals, computed elsewhere with
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,12 @@ class Gram:
         return cls(np.ascontiguousarray(scaled[:p, :p]), scaled[:p, p:], norms[:p], norms[p:], moments.weight)
 
     def minimise(
-        self, lasso: Array, ridge: Array, start: Array | None = None, *, positive: bool = False
+        self,
+        lasso: Array,
+        ridge: Array,
+        start: Array | None = None,
+        *,
+        positive: bool = False,
     ) -> Array:
         """Coefficients at strengths per column, shape (p,), in the user's units.
 
@@ -98,17 +103,30 @@ class Gram:
     def lost(self, beta: Array) -> float:
         """How many times larger rounding can be in the coefficients that are not zero than in H, at least."""
         worst = 1.0
-        for support in map(np.flatnonzero, beta.T):
+        for support in filter(len, map(np.flatnonzero, beta.T)):
             factor, singular = lapack.dpotrf(self.H[np.ix_(support, support)])
             pivots = np.square(np.diagonal(factor))
             worst = max(worst, np.inf if singular else 1.0 / float(pivots.min(initial=1.0)))
         return worst
 
-    def corrected(self, beta: Array, pull: Array) -> Gram:
-        """The problem whose pull at `beta`, shape (p, k), is `pull`: that of the residuals on the features."""
-        units = self.size / self.scale[:, np.newaxis]
-        exact = pull / self.scale[:, np.newaxis] / self.size
-        return replace(self, g=exact + self.H @ (beta / units))
+    def corrected(self, beta: Array, pull: Array, lasso: Array, ridge: Array) -> Array:
+        """Coefficients whose linear system holds for a `pull`, shape (p, k), of the residuals that has more digits.
+
+        Those that are zero stay so; where a sign would change, it was rounding that chose it, and nothing does.
+        """
+        half, better = self.weight / 2.0, beta.copy()
+        for j, support in enumerate(map(np.flatnonzero, beta.T)):
+            if support.size == 0:
+                continue
+            now, scale = beta[support, j], self.scale[support]
+            slope = pull[support, j] - half * (lasso[support] * np.sign(now) + ridge[support] * now)
+            matrix = self.H[np.ix_(support, support)].copy()
+            matrix[np.diag_indices(support.size)] += half * ridge[support] / np.square(scale)
+            _, step, singular = lapack.dposv(matrix, slope / scale)
+            to = now + step / scale
+            if not singular and (np.sign(to) == np.sign(now)).all():
+                better[support, j] = to
+        return better
 
 
 def pull_of(moments: Moments, beta: Array, *, intercept: bool = True) -> Array:

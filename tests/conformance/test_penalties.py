@@ -40,15 +40,85 @@ def test_zero_at_zero_and_never_below(penalty: Penalty, beta: Tensor) -> None:
     assert penalty.value(-beta).item() == penalty.value(beta).item()
 
 
-def test_derivatives_are_those_of_autograd(penalty: Penalty, beta: Tensor) -> None:
+def slope(penalty: Penalty, beta: Tensor) -> Tensor:
+    """Gradient of the value by autograd, where no coefficient is zero."""
     leaf = beta.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(penalty.value(leaf), leaf, create_graph=True)
-    torch.testing.assert_close(penalty.gradient(beta), gradient.detach(), rtol=1e-14, atol=0)
+    (gradient,) = torch.autograd.grad(penalty.value(leaf), leaf)
+    return gradient
+
+
+def test_derivatives_are_those_of_autograd(penalty: Penalty, beta: Tensor) -> None:
+    """What is not smooth is linear between zeros: differences of slopes and curvatures know nothing of it."""
+    other = beta * 3.0
+    smooth = slope(penalty, other) - slope(penalty, beta)
+    torch.testing.assert_close(
+        penalty.gradient(other) - penalty.gradient(beta), smooth, rtol=1e-13, atol=1e-14
+    )
+    assert (penalty.gradient(torch.zeros_like(beta)) == 0).all()
+    if penalty.smooth:
+        torch.testing.assert_close(penalty.gradient(beta), slope(penalty, beta), rtol=1e-14, atol=0)
     hessian = torch.autograd.functional.hessian(penalty.value, beta)
     diagonal = torch.tensor([[hessian[i, t, i, t] for t in range(K)] for i in range(P)], dtype=torch.float64)
     torch.testing.assert_close(penalty.curvature(beta).contiguous(), diagonal, rtol=1e-14, atol=0)
     off = hessian.reshape(P * K, P * K) - torch.diag(diagonal.reshape(-1))
     assert off.abs().max() == 0.0
+
+
+def test_prox_is_the_least_of_what_defines_it(
+    penalty: Penalty, beta: Tensor, rng: np.random.Generator
+) -> None:
+    step = torch.from_numpy(rng.uniform(0.1, 2.0, size=(P, 1)))
+
+    def rough(b: Tensor) -> Tensor:
+        return penalty.value(b) - 0.5 * (penalty.curvature(b) * b.square()).sum()
+
+    def total(b: Tensor) -> float:
+        return float(((b - beta).square() / (2.0 * step)).sum() + rough(b))
+
+    best = penalty.prox(beta, step)
+    for size in (1e-6, 1e-3, 1.0):
+        for _ in range(20):
+            assert total(best) <= total(best + size * torch.from_numpy(rng.normal(size=(P, K)))) + 1e-14
+            one = best.clone()
+            one.view(-1)[int(rng.integers(P * K))] = 0.0
+            assert total(best) <= total(one) + 1e-14
+    if penalty.smooth:
+        assert torch.equal(best, beta)
+    else:
+        assert (penalty.prox(beta, 1e6 * step)[np.array(WEIGHTS) > 0] == 0).all()
+    other = 2.0 * beta.flip(0)
+    moved = penalty.prox(other, step[:1]) - penalty.prox(beta, step[:1])
+    assert moved.norm() <= (other - beta).norm() * (1 + 1e-14)
+
+
+def test_standardised_columns(kind: Any, beta: Tensor, rng: np.random.Generator) -> None:
+    deviation = torch.from_numpy(rng.uniform(0.1, 10.0, size=P))
+    made = kind(0.7, column_weights=WEIGHTS, standardize=True)
+    plain, units = kind(0.7, column_weights=WEIGHTS), made.in_units(deviation)
+    assert plain.in_units(deviation) is plain
+    scaled = deviation[:, None] * beta
+    assert units.value(beta).item() == pytest.approx(plain.value(scaled).item(), rel=1e-14)
+    chain = deviation[:, None] * plain.gradient(scaled)
+    torch.testing.assert_close(units.gradient(beta), chain, rtol=1e-13, atol=0)
+    bend = deviation.square()[:, None] * plain.curvature(scaled)
+    torch.testing.assert_close(units.curvature(beta), bend, rtol=1e-13, atol=0)
+    moved = plain.prox(scaled, torch.ones(P, 1)) / deviation[:, None]
+    steps = 1.0 / deviation.square()[:, None]
+    torch.testing.assert_close(units.prox(beta, steps), moved, rtol=1e-12, atol=1e-15)
+    assert str(units) == str(made) != str(plain)
+    assert units.smooth == plain.smooth
+
+
+def test_units_of_the_columns_do_not_matter_when_they_are_standardised(
+    kind: Any, rng: np.random.Generator
+) -> None:
+    X = torch.from_numpy(rng.normal(size=(60, P)))
+    y = X.sum(dim=1) + torch.from_numpy(rng.normal(size=60))
+    scale = torch.tensor([1e-3, 1.0, 1e3, 10.0, 0.1], dtype=torch.float64)
+    made = kind(0.3, standardize=True)
+    plain, other = tl.fit(X, y, penalty=made), tl.fit(X * scale + 5.0, y, penalty=made)
+    torch.testing.assert_close(other.coef * scale, plain.coef, rtol=1e-9, atol=1e-12)
+    assert "standardised columns" in str(other.summary()).replace("\n", " ")
 
 
 def test_it_is_proportional_to_its_strength(kind: Any, beta: Tensor) -> None:

@@ -36,6 +36,7 @@ SWEEPS = 50  # at most, before the linear system is tried
 TURNS = 100  # of sweeps and linear system, at most; a handful is usual
 FACES = 10  # linear systems in a row, each after the first coordinate that reached zero or a bound
 FEWEST = 100  # coordinates that may always join the active set together
+SMALL = 1e-9  # a residual that is smaller and no longer falls is rounding
 DOUBTFUL = 1e-7  # smallest pivot of an equilibrated Cholesky factor that is still trusted
 FLAT = 1e-9  # share of the penalty's slope above which a direction without curvature is followed
 
@@ -128,7 +129,8 @@ def minimise(
     lower, upper : ndarray, shape (p,), float64, optional
         Bounds, which may be infinite; none by default.
     tol : float
-        Ends when `Minimum.residual` is at most this. It is usually near 1e-16, because the end is exact.
+        Ends when `Minimum.residual` is at most this, or cannot be made smaller. It is usually near 1e-16, because
+        the end is exact.
     turns : int
         Turns of sweeps and a linear system, at most.
 
@@ -148,8 +150,8 @@ def minimise(
     at = Minimum(beta, pull, np.inf, 0)
     for _ in range(turns):
         step = root * np.abs(problem.best(at.pull, at.beta) - at.beta) / unit
-        at = replace(at, residual=float(step.max(initial=0.0)))
-        if at.residual <= tol:
+        before, at = at.residual, replace(at, residual=float(step.max(initial=0.0)))
+        if at.residual <= tol or before <= at.residual <= SMALL:
             break
         at = _turn(problem, at, step, unit)
     return at

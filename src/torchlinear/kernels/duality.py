@@ -60,8 +60,23 @@ def gap(
     return float(lost / 2.0 + (1.0 - scale) ** 2 / 2.0 * squares + np.maximum(terms, 0.0)[held].sum())
 
 
-def without(columns: Array, residual: Array) -> tuple[Array, float]:
-    """`residual`, shape (n,), less its part in the space of `columns`, shape (n, r); and the square of that part."""
+def without(
+    X: Array, residual: Array, free: NDArray[np.bool_], beta: Array, *, positive: bool
+) -> tuple[Array, float]:
+    """Take out of the residuals, shape (n,), what columns without a penalty explain; also the square of that.
+
+    Of coefficients that must not be negative, those at zero may keep a pull below zero.
+    """
+    out = free & (beta != 0.0) if positive else free
+    while True:
+        left, lost = _projected(X[:, out], residual)
+        pulled = free & ~out & (X.T @ left > 0.0)
+        if not positive or not pulled.any():
+            return left, lost
+        out = out | pulled
+
+
+def _projected(columns: Array, residual: Array) -> tuple[Array, float]:
     if columns.shape[1] == 0:
         return residual, 0.0
     norms = np.linalg.norm(columns, axis=0)

@@ -6,6 +6,7 @@ sums lose digits of the coefficients that are not zero, another pass over rows i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,7 +29,8 @@ __all__ = ["Coordinate"]
 Array = NDArray[np.float64]
 
 REFINED_FROM = 10.0  # rounding of H times this is still that of the coefficients; see `quadratic`
-CORRECTIONS = 3  # at most; each leaves the share of the error that rounding has of the coefficients
+CORRECTIONS = 3  # at most
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _from_moments(problem: QuadraticObjective, start: Array) -> Array:
     gram = Gram.of(moments, intercept=problem.intercept)
     beta = gram.minimise(lasso, ridge, start, positive=positive)
     for _ in range(_corrections(problem, gram, beta)):
-        beta = gram.corrected(beta, _pull(problem, beta)).minimise(lasso, ridge, beta, positive=positive)
+        beta = gram.corrected(beta, _pull(problem, beta), lasso, ridge)
     return with_intercept(moments.mean.high, beta, intercept=problem.intercept)
 
 
@@ -92,10 +94,17 @@ def with_intercept(mean: Array, beta: Array, *, intercept: bool) -> Array:
 
 
 def _corrections(problem: QuadraticObjective, gram: Gram, beta: Array) -> int:
-    """How often residuals with more digits pay."""
-    if problem.extended:
-        return CORRECTIONS if gram.lost(beta) > REFINED_FROM else 1
-    return int(problem.rows.in_memory and gram.lost(beta) > REFINED_FROM)
+    """How often residuals with more digits are worth their pass.
+
+    The rounding of a solve is a share r of the coefficients; each correction leaves the share r of what there was.
+    """
+    if not (problem.extended or problem.rows.in_memory):
+        return 0
+    lost = gram.lost(beta)
+    if lost <= REFINED_FROM:
+        return int(problem.extended)
+    share = min(10.0 * EPS * lost, 0.1)
+    return min(math.ceil(math.log(EPS) / math.log(share)) - 1, CORRECTIONS)
 
 
 def _pull(problem: QuadraticObjective, beta: Array) -> Array:
