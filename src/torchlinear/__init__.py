@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         TorchlinearError,
         TorchlinearWarning,
     )
+    from torchlinear.estimators.elastic_net_cv import ElasticNetCV
+    from torchlinear.estimators.lasso_cv import LassoCV
     from torchlinear.estimators.linear_regression import LinearRegression
     from torchlinear.estimators.ridge import Ridge
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
@@ -84,6 +86,8 @@ _WHERE = {
     "AdamW": "solvers.rules",
     "Adadelta": "solvers.rules",
     "NAdam": "solvers.rules",
+    "LassoCV": "estimators.lasso_cv",
+    "ElasticNetCV": "estimators.elastic_net_cv",
     "LinearRegression": "estimators.linear_regression",
     "Ridge": "estimators.ridge",
     "RidgeCV": "estimators.ridge_cv",
@@ -122,10 +126,12 @@ __all__ = [
     "Coordinate",
     "CrossValidation",
     "DataError",
+    "ElasticNetCV",
     "Fit",
     "Gamma",
     "InvalidInput",
     "InverseGaussian",
+    "LassoCV",
     "LinearRegression",
     "MissingExtra",
     "ModelFileError",

@@ -19,6 +19,7 @@ REGISTRY = Registry(
         "gaussian": Entry("losses.squared:Squared", "The same as squared, by the name of its family."),
         "binomial": Entry("losses.binomial:Binomial", "A label of two classes, or a proportion."),
         "logistic": Entry("losses.binomial:Binomial", "The logit link of binomial: logistic regression."),
+        "softmax": Entry("losses.softmax:Softmax", "A label of any number of classes, a column for each."),
         "poisson": Entry("losses.poisson:Poisson", "Counts."),
         "gamma": Entry("losses.gamma:Gamma", "Positive numbers whose spread grows with their mean."),
         "tweedie": Entry("losses.tweedie:Tweedie", "Amounts of which many are 0."),
@@ -28,7 +29,9 @@ REGISTRY = Registry(
         "negative_binomial": Entry(
             "losses.negative_binomial:NegativeBinomial", "Counts that vary more than Poisson's."
         ),
-        "quantile": Entry("losses.quantile:Quantile", "Pinball loss: a quantile, 0.5 (the median) by default."),
+        "quantile": Entry(
+            "losses.quantile:Quantile", "Pinball loss: a quantile, 0.5 (the median) by default."
+        ),
         "absolute": Entry("losses.absolute:Absolute", "Absolute error: the median."),
         "huber": Entry("losses.huber:Huber", "Squares near 0, straight lines beyond: outliers pull less."),
     },

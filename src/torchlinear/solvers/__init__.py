@@ -12,6 +12,10 @@ REGISTRY = Registry(
         "newton": Entry(
             "solvers.newton:Newton", "Newton's method, for smooth losses: reweighted least squares."
         ),
+        "newton_cg": Entry(
+            "solvers.newton_cg:NewtonCG", "Newton's method by conjugate gradients: any size, softmax."
+        ),
+        "lbfgs": Entry("solvers.lbfgs:LBFGS", "L-BFGS: one slope a step, for smooth losses of any size."),
         "interior_point": Entry(
             "solvers.interior_point:InteriorPoint", "Exact for quantile and absolute: a linear programme."
         ),

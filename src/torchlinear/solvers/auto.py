@@ -12,6 +12,7 @@ from torchlinear.solvers.cholesky import Cholesky
 from torchlinear.solvers.coordinate import Coordinate
 from torchlinear.solvers.interior_point import InteriorPoint
 from torchlinear.solvers.newton import Newton
+from torchlinear.solvers.newton_cg import NewtonCG
 from torchlinear.solvers.qr import QR
 from torchlinear.statistics import Triangle
 
@@ -44,6 +45,8 @@ def choose(objective: Objective) -> Choice:
         )
     if isinstance(objective, PinballObjective):
         return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
+    if not objective.loss.separable:
+        return Choice(NewtonCG(), "newton_cg: the classes interact, and their Hessian is never formed")
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
 
 
