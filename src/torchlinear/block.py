@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
 from torchlinear.statistics import ROUNDING, Moments, Residuals, Spread, Triangle
 
-__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "sample"]
+__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "deducted", "sample"]
 
 SHARD_ROWS = 131_072  # rows of an in-memory shard: 20 float64 columns are 20 MB, 8 shards a million rows
 SHIFT_ROWS = 1_000
@@ -51,15 +51,30 @@ class Block:
         Row weights, at least 0.
     low : Tensor, shape (n, p), float64, optional
         Low words of double-double columns: the features are exactly ``X + low``.
+    offset : Tensor, shape (n,), float64, optional
+        What the linear predictor of each row has besides ``X b + intercept``.
     """
 
     X: Tensor
     y: Tensor
     weight: Tensor | None = None
     low: Tensor | None = None
+    offset: Tensor | None = None
 
     def predict(self, coef: Tensor) -> Tensor:
-        """Linear predictor ``X b + intercept``, shape (n, k), float64; `coef` is (p + 1, k)."""
+        """Linear predictor ``X b + intercept + offset``, shape (n, k), float64; `coef` is (p + 1, k)."""
+        return self._shifted(self.linear(coef))
+
+    def flat(self, intercept: Tensor) -> Tensor:
+        """Linear predictor ``intercept + offset`` of a model without features, shape (n, k); `intercept` is (k,)."""
+        at = intercept.to(self.X.device, torch.float64)
+        return self._shifted(at.expand(self.X.shape[0], -1))
+
+    def _shifted(self, eta: Tensor) -> Tensor:
+        return eta if self.offset is None else eta + self.offset.to(eta.device).unsqueeze(1)
+
+    def linear(self, coef: Tensor) -> Tensor:
+        """``X b + intercept``, shape (n, k), float64: what a change of coefficients by `coef` changes."""
         coef = coef.to(self.X.device, torch.float64)
         X = self._narrow(coef.shape[1])
         if X is None:
@@ -146,7 +161,8 @@ class Block:
             return self
         seen = self.weight > 0
         given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Block(**{name: None if part is None else part[seen] for name, part in given.items()})
+        kept: Any = {name: None if part is None else part[seen] for name, part in given.items()}
+        return Block(**kept)
 
     @property
     def rows(self) -> int:
@@ -184,12 +200,15 @@ class Rows(ABC):
         Rows, when known before they are read.
     in_memory : bool
         Whether another pass costs no more than reading memory.
+    has_offset : bool
+        Whether blocks come with an offset.
     """
 
     names: tuple[str, ...]
     targets: tuple[str, ...]
     n_rows: int | None = None
     in_memory: bool = False
+    has_offset: bool = False
 
     @abstractmethod
     def shards(self) -> Sequence[Any]:
@@ -225,6 +244,8 @@ class TensorRows(Rows):
         Names of the features and the targets.
     low : Tensor, shape (n, p), optional
         Low words of double-double columns.
+    offset : Tensor, shape (n,), optional
+        What the linear predictor has besides features and intercept.
     """
 
     in_memory = True
@@ -238,8 +259,10 @@ class TensorRows(Rows):
         names: Sequence[str] | None = None,
         targets: Sequence[str] | None = None,
         low: Tensor | None = None,
+        offset: Tensor | None = None,
     ) -> None:
-        self.X, self.y, self.weight, self.low = X, y, weight, low
+        self.X, self.y, self.weight, self.low, self.offset = X, y, weight, low, offset
+        self.has_offset = offset is not None
         self.n_rows = X.shape[0]
         self.names = tuple(names or default_names("x", X.shape[1]))
         self.targets = tuple(targets or default_names("y", y.shape[1]))
@@ -257,16 +280,44 @@ class TensorRows(Rows):
                 self.y[part],
                 None if self.weight is None else self.weight[part],
                 None if self.low is None else self.low[part],
+                None if self.offset is None else self.offset[part],
             )
 
     def spaced(self, count: int) -> TensorRows:
         """`count` evenly spaced ones of these rows, copied."""
         every = torch.linspace(0, len(self.X) - 1, count, dtype=torch.float64).round().long()
-        parts = (None if part is None else part[every] for part in (self.X, self.y, self.weight, self.low))
-        X, y, weight, low = parts
-        assert X is not None
-        assert y is not None
-        return TensorRows(X, y, weight, names=self.names, targets=self.targets, low=low)
+        weight, low, offset = (
+            None if part is None else part[every] for part in (self.weight, self.low, self.offset)
+        )
+        X, y = self.X[every], self.y[every]
+        return TensorRows(X, y, weight, names=self.names, targets=self.targets, low=low, offset=offset)
+
+
+class _Deducted(Rows):
+    """Rows of another source with the offset taken off the targets."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows, self.names, self.targets = rows, rows.names, rows.targets
+        self.n_rows, self.in_memory = rows.n_rows, rows.in_memory
+
+    def shards(self) -> Sequence[Any]:
+        return self.rows.shards()
+
+    def blocks(self, shard: Any, start: int = 0) -> Iterator[Block]:
+        for block in self.rows.blocks(shard, start):
+            assert block.offset is not None
+            yield replace(block, y=block.y.double() - block.offset.to(block.y.device)[:, None], offset=None)
+
+
+def deducted(rows: Rows) -> Rows:
+    """The same rows with the offset taken off the targets: all the same to a loss of ``y - eta``."""
+    if not rows.has_offset:
+        return rows
+    if not isinstance(rows, TensorRows):
+        return _Deducted(rows)
+    assert rows.offset is not None
+    y = rows.y.double() - rows.offset.to(rows.y.device)[:, None]
+    return TensorRows(rows.X, y, rows.weight, names=rows.names, targets=rows.targets, low=rows.low)
 
 
 def default_names(letter: str, count: int) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def _goodness(block: Block, loss: Loss, coef: Tensor, null: Tensor) -> Goodness:
     weight = torch.ones(len(eta), dtype=torch.float64, device=eta.device) if weight is None else weight
     mean, response = loss.mean(eta), loss.response(block.y, eta.shape[1])
     pearson = (response - mean).square() / loss.variance(mean)
-    flat = null.to(eta.device).expand_as(eta)
+    flat = block.flat(null)
     found = []
     for j in range(eta.shape[1]):
         y, column = block.y[:, j : j + 1], slice(j, j + 1)

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from torchlinear.baseline import intercept_alone
 from torchlinear.block import Block, TensorRows
 from torchlinear.engines.base import Loaded
 from torchlinear.engines.local import Local
@@ -138,6 +139,8 @@ class SummedObjective(Objective):
         coef = super().start
         if self.intercept:
             coef[-1] = self.loss.predictor(torch.from_numpy(self.spread.mean[self.n_features :]))
+            if self.rows.has_offset:
+                coef[-1] = intercept_alone(self.loaded, self.loss, coef[-1])
         return torch.nan_to_num(coef, posinf=0.0, neginf=0.0)
 
     @cached_property
@@ -243,7 +246,7 @@ def _spread(block: Block, loss: Loss, centre: Array, n_outputs: int) -> Spread:
 
 
 def _square(block: Block, loss: Loss, predictor: Tensor) -> float:
-    gradient = loss.gradient(predictor.to(block.y.device).expand(len(block.y), -1), block.y)
+    gradient = loss.gradient(block.flat(predictor), block.y)
     return float(_weighted(block, gradient.square()).sum())
 
 
@@ -275,6 +278,8 @@ def _first(block: Block, loss: Loss, centre: Array) -> Working:
     eta = loss.start(block.y)
     curvature = loss.expected(eta, block.y).clamp(min=LEAST_WEIGHT)
     target = eta - loss.gradient(eta, block.y) / curvature
+    if block.offset is not None:
+        target = target - block.offset.unsqueeze(1)
     return Working(0.0, tuple(_parts(block, target, curvature, centre, "qr")))  # type: ignore[arg-type]
 
 

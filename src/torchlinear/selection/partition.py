@@ -205,7 +205,8 @@ class _Selected(Rows):
         """The same rows in memory."""
         blocks = [block for shard in self.shards() for block in self.blocks(shard)]
         whole = {
-            name: _joined([getattr(block, name) for block in blocks]) for name in ("X", "y", "weight", "low")
+            name: _joined([getattr(block, name) for block in blocks])
+            for name in ("X", "y", "weight", "low", "offset")
         }
         return TensorRows(**whole, names=self.names, targets=self.targets)
 

@@ -252,7 +252,7 @@ def _second(objective: SummedObjective) -> Tensor:
 def _product(block: Block, loss: Loss, coef: Tensor, direction: Tensor, centre: np.ndarray) -> Tensor:
     shift = torch.from_numpy(centre)
     along = direction.clone()
-    eta = loss.product(block.predict(coef), block.y, block.predict(along))
+    eta = loss.product(block.predict(coef), block.y, block.linear(along))
     eta = eta if block.weight is None else block.weight.unsqueeze(1) * eta
     pull = block.pull(eta).cpu()
     pull[:-1] -= shift[:, None] * pull[-1]
