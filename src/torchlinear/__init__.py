@@ -26,19 +26,24 @@ if TYPE_CHECKING:
         TorchlinearWarning,
     )
     from torchlinear.estimators.elastic_net_cv import ElasticNetCV
+    from torchlinear.estimators.huber import HuberRegressor
     from torchlinear.estimators.lasso_cv import LassoCV
     from torchlinear.estimators.linear_regression import LinearRegression
+    from torchlinear.estimators.quantile import QuantileRegressor
     from torchlinear.estimators.ridge import Ridge
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
     from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
     from torchlinear.estimators.ridge_cv import RidgeCV
     from torchlinear.fitted import Fit
     from torchlinear.loop import Status
+    from torchlinear.losses.absolute import Absolute
     from torchlinear.losses.binomial import Binomial
     from torchlinear.losses.gamma import Gamma
+    from torchlinear.losses.huber import Huber
     from torchlinear.losses.inverse_gaussian import InverseGaussian
     from torchlinear.losses.negative_binomial import NegativeBinomial
     from torchlinear.losses.poisson import Poisson
+    from torchlinear.losses.quantile import Quantile
     from torchlinear.losses.softmax import Softmax
     from torchlinear.losses.squared import Squared
     from torchlinear.losses.tweedie import Tweedie
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
     from torchlinear.selection.validated import CrossValidation
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
+    from torchlinear.solvers.interior_point import InteriorPoint
     from torchlinear.solvers.lbfgs import LBFGS
     from torchlinear.solvers.newton import Newton
     from torchlinear.solvers.newton_cg import NewtonCG
@@ -93,6 +99,12 @@ _WHERE = {
     "RidgeCV": "estimators.ridge_cv",
     "RidgeClassifier": "estimators.ridge_classifier",
     "RidgeClassifierCV": "estimators.ridge_classifier_cv",
+    "Absolute": "losses.absolute",
+    "Huber": "losses.huber",
+    "Quantile": "losses.quantile",
+    "HuberRegressor": "estimators.huber",
+    "QuantileRegressor": "estimators.quantile",
+    "InteriorPoint": "solvers.interior_point",
     "Status": "loop",
     "L1": "penalties.l1",
     "L1L2": "penalties.elastic_net",
@@ -116,6 +128,7 @@ __all__ = [
     "LBFGS",
     "QR",
     "SGD",
+    "Absolute",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -129,6 +142,9 @@ __all__ = [
     "ElasticNetCV",
     "Fit",
     "Gamma",
+    "Huber",
+    "HuberRegressor",
+    "InteriorPoint",
     "InvalidInput",
     "InverseGaussian",
     "LassoCV",
@@ -140,6 +156,8 @@ __all__ = [
     "Newton",
     "NewtonCG",
     "Poisson",
+    "Quantile",
+    "QuantileRegressor",
     "RMSprop",
     "RankWarning",
     "Ridge",
