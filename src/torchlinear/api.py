@@ -31,6 +31,7 @@ from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
+from torchlinear.solvers.residual_scale import with_scale
 from torchlinear.summed import SummedObjective
 
 __all__ = ["fit", "load", "objective_of", "solve"]
@@ -175,6 +176,7 @@ def objective_of(
 ) -> Objective:
     """The objective of `rows`: answered from their moments where the loss is quadratic, else summed."""
     loaded = Local().load(rows)
+    loss = with_scale(loss, penalty, loaded, intercept=intercept)
     if loss.quadratic:
         return QuadraticObjective(loss, penalty, loaded, intercept=intercept, **quadratic)
     kind = PinballObjective if loss.piecewise else SummedObjective
