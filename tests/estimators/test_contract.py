@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from torchlinear import LinearRegression, Ridge
+from torchlinear import LinearRegression, Ridge, RidgeClassifier, RidgeClassifierCV, RidgeCV
 
 RNG = np.random.default_rng(5)
 
@@ -26,6 +26,12 @@ RNG = np.random.default_rng(5)
         Ridge(),
         Ridge(fit_intercept=False),
         Ridge(positive=True),
+        RidgeCV(),
+        RidgeCV(cv=3, fit_intercept=False),
+        RidgeClassifier(),
+        RidgeClassifier(fit_intercept=False),
+        RidgeClassifierCV(),
+        RidgeClassifierCV(cv=3),
     ]
 )
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:

@@ -120,10 +120,11 @@ class RidgeClassifierCV(IndicatorClassifier, RidgeSearch):
         rows = IndicatorRows(self, X, y, sample_weight)
         self._keep_classes(rows)
         params = self._fit_params(params, rows.weight)
-        if self.cv is not None:
-            self._cross_validate(RidgeClassifier(fit_intercept=self.fit_intercept), X, rows.labels, params)
-            return self
-        target = rows.labels if rows.multilabel else rows.codes
-        classes = np.arange(max(len(rows.classes), 2))
-        self._leave_one_out(rows, lambda: Scored(_Given(classes, rows.multilabel), target), params)
+        if self.cv is None:
+            target = rows.labels if rows.multilabel else rows.codes
+            classes = np.arange(max(len(rows.classes), 2))
+            self._leave_one_out(rows, lambda: Scored(_Given(classes, rows.multilabel), target), params)
+        else:
+            model = RidgeClassifier(fit_intercept=self.fit_intercept)
+            self._cross_validate(model, rows, rows.labels, params)
         return self

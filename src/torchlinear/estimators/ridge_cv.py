@@ -116,9 +116,10 @@ class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[m
         """
         self._check_parameters()
         params = self._fit_params(params, sample_weight)
-        if self.cv is not None:
-            self._cross_validate(Ridge(fit_intercept=self.fit_intercept), X, y, params)
-            return self
         rows = TrainingRows(self, X, y, sample_weight)
-        self._leave_one_out(rows, lambda: Scored(_Given(), rows.y[:, 0] if rows.flat else rows.y), params)
+        target = rows.y[:, 0] if rows.flat else rows.y
+        if self.cv is None:
+            self._leave_one_out(rows, lambda: Scored(_Given(), target), params)
+        else:
+            self._cross_validate(Ridge(fit_intercept=self.fit_intercept), rows, target, params)
         return self

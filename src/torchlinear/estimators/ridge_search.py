@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import LinearEstimator, TrainingRows, device_of, like, to_numpy
+from torchlinear.estimators.base import LinearEstimator, TrainingRows, like, to_numpy
 from torchlinear.estimators.ridge import RidgeOptimum
 from torchlinear.leaveoneout import LeaveOneOut, of_columns, of_rows
 
@@ -143,23 +143,19 @@ class RidgeSearch(RidgeOptimum):
         return like(rows.device, values[:, 0] if rows.flat else values)
 
     def _cross_validate(
-        self, model: LinearEstimator, X: Any, y: Any, params: dict[str, Any]
-    ) -> LinearEstimator:
-        """Choose by folds and set the attributes; the chosen model."""
+        self, model: LinearEstimator, rows: TrainingRows, y: NDArray[Any], params: dict[str, Any]
+    ) -> None:
+        """Choose by folds of validated rows and set the attributes."""
         for name in ("store_cv_results", "alpha_per_target"):
             if getattr(self, name):
                 raise InvalidInput(f"cv!=None and {name}=True are incompatible")
         if _routing_enabled():
             model.set_fit_request(sample_weight=True)
         grid = GridSearchCV(model, {"alpha": self._strengths()}, cv=self.cv, scoring=self._scorer())
-        grid.fit(to_numpy(X), to_numpy(y), **params)
-        best: LinearEstimator = grid.best_estimator_
+        grid.fit(rows.X, y, **params)
+        best = grid.best_estimator_
         self.alpha_, self.best_score_ = best.alpha, grid.best_score_
-        self.coef_, self.intercept_ = (like(device_of(X), part) for part in (best.coef_, best.intercept_))
-        self.n_features_in_ = best.n_features_in_
-        if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
-        return best
+        self.coef_, self.intercept_ = (like(rows.device, part) for part in (best.coef_, best.intercept_))
 
     def _fit_params(self, params: dict[str, Any], sample_weight: Any) -> dict[str, Any]:
         """What a scorer or a splitter is given besides the rows."""
