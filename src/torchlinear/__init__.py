@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
     from torchlinear.selection.cross_validation import cross_validate
+    from torchlinear.selection.followed import Path
+    from torchlinear.selection.path import path
     from torchlinear.selection.validated import CrossValidation
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
@@ -110,6 +112,8 @@ _WHERE = {
     "L1L2": "penalties.elastic_net",
     "adaptive_weights": "penalties.l1",
     "Coordinate": "solvers.coordinate",
+    "path": "selection.path",
+    "Path": "selection.followed",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
     "DataError": "errors",
@@ -155,6 +159,7 @@ __all__ = [
     "NegativeBinomial",
     "Newton",
     "NewtonCG",
+    "Path",
     "Poisson",
     "Quantile",
     "QuantileRegressor",
@@ -175,6 +180,7 @@ __all__ = [
     "cross_validate",
     "fit",
     "load",
+    "path",
     "read",
     "train",
 ]

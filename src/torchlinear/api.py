@@ -194,6 +194,7 @@ def solve(
     callback: Callable[[State, History], None] | None = None,
     weight_type: str | None = None,
     infer: bool = True,
+    start: Tensor | None = None,
 ) -> Solution:
     """Minimise `objective`: choose the solver, run the loop, keep the record. `fit` and the estimators call it."""
     chosen, why = _chosen(objective, solver)
@@ -201,7 +202,7 @@ def solve(
     if refusal is not None:
         raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
     tolerance = TOLERANCE if tol is None else tol
-    start = objective.start
+    start = objective.start if start is None else start
     outcome = run(
         objective,
         chosen,

@@ -18,12 +18,29 @@ from scipy.linalg import lapack
 
 from torchlinear.kernels import words
 from torchlinear.kernels.coordinate import minimise
+from torchlinear.kernels.duality import gap
 from torchlinear.kernels.words import Words
 from torchlinear.statistics import Moments
 
-__all__ = ["Gram", "pull_of"]
+__all__ = ["Gram", "Judged", "pull_of"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How good coefficients are.
+
+    Attributes
+    ----------
+    gap : float
+        Duality gap, relative to half the target's sum of squares; the largest of the targets.
+    squares : ndarray, shape (k,)
+        Residual sums of squares, relative to those of the targets; NaN for targets that are constant.
+    """
+
+    gap: float
+    squares: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,8 @@ class Gram:
         Norms of the targets; 1 for those that are constant.
     weight : float
         W.
+    constant : ndarray of bool, shape (k,)
+        Targets that do not vary.
     """
 
     H: Array
@@ -49,15 +68,18 @@ class Gram:
     scale: Array
     size: Array
     weight: float
+    constant: NDArray[np.bool_]
 
     @classmethod
     def of(cls, moments: Moments, *, intercept: bool = True) -> Gram:
         """From moments about the means, or about zero without an intercept."""
         p, cross = moments.n_features, _cross(moments, intercept).high
         norms = np.sqrt(np.diag(cross))
+        constant = norms[p:] == 0
         norms = np.where(norms > 0, norms, 1.0)
         scaled = cross / norms / norms[:, np.newaxis]
-        return cls(np.ascontiguousarray(scaled[:p, :p]), scaled[:p, p:], norms[:p], norms[p:], moments.weight)
+        H, g = np.ascontiguousarray(scaled[:p, :p]), scaled[:p, p:]
+        return cls(H, g, norms[:p], norms[p:], moments.weight, constant)
 
     def minimise(
         self,
@@ -99,6 +121,27 @@ class Gram:
                 lower,
             ).beta
         return found * units
+
+    def judged(self, beta: Array, lasso: Array, ridge: Array) -> Judged:
+        """How far coefficients, shape (p, k), are from the optimum at strengths per column, shape (p,)."""
+        half, units = self.weight / 2.0, self.size / self.scale[:, np.newaxis]
+        scaled = np.ascontiguousarray((beta / units).T)
+        pulls = self.g.T - scaled @ self.H
+        squares = np.maximum(1.0 - (scaled * (self.g.T + pulls)).sum(axis=1), 0.0)
+        worst = 0.0
+        free = (lasso == 0) & (ridge == 0)
+        for j, (b, pull) in enumerate(zip(scaled, pulls)):
+            left, lost = self._without(pull, free)
+            l1, l2 = half * lasso / (self.scale * self.size[j]), half * ridge / np.square(self.scale)
+            worst = max(worst, 2.0 * gap(left, b, l1, l2, squares[j] - lost, lost, positive=False))
+        return Judged(worst, np.where(self.constant, np.nan, squares))
+
+    def _without(self, pull: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
+        """The pull of residuals less their part in the columns that no penalty holds, and the square of that part."""
+        if not free.any():
+            return pull, 0.0
+        part = np.linalg.lstsq(self.H[np.ix_(free, free)], pull[free])[0]
+        return pull - self.H[:, free] @ part, float(part @ pull[free])
 
     def lost(self, beta: Array) -> float:
         """How many times larger rounding can be in the coefficients that are not zero than in H, at least."""

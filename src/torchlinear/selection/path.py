@@ -1,0 +1,157 @@
+"""Paths: the coefficients at every strength of a penalty, from the strongest that matters downwards.
+
+With squared loss one pass over the rows is enough for all of them: each solution is found on their second moments
+and starts the next (`gram`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear import interruption
+from torchlinear.engines.local import single_threaded_blas
+from torchlinear.errors import InvalidInput
+from torchlinear.inputs import prepare
+from torchlinear.losses import made
+from torchlinear.losses.base import Loss
+from torchlinear.penalties.separable import Separable
+from torchlinear.quadratic import QuadraticObjective
+from torchlinear.selection import grid
+from torchlinear.selection.followed import Path, Source
+from torchlinear.selection.gram import along
+from torchlinear.shrinkage import Gram
+
+__all__ = ["path"]
+
+Array = NDArray[np.float64]
+
+
+def path(
+    data: Any,
+    target: Any = None,
+    *,
+    penalty: str | Separable = "l1",
+    mix: float | None = None,
+    alphas: Any = None,
+    n_penalties: int = 100,
+    least: float | None = None,
+    loss: str | Loss = "squared",
+    formula: str | None = None,
+    columns: Sequence[str] | None = None,
+    intercept: bool = True,
+    weights: Any = None,
+    weight_type: str = "precision",
+    missing: Literal["error", "drop", "mean"] = "error",
+    precision: Literal["auto", "extended", "double"] = "auto",
+    device: str | torch.device = "auto",
+) -> Path:
+    """Fit a linear model at many strengths of a penalty.
+
+    Parameters
+    ----------
+    data, target, formula, columns, intercept, weights, weight_type, missing, precision, device
+        As in `torchlinear.fit`.
+    penalty : str or penalty object
+        ``"l1"``, ``"l2"``, ``"elastic_net"``, or an object such as ``tl.L1(column_weights=...)``, whose own strength
+        does not matter.
+    mix : float, optional
+        Share of L1 in an elastic net, 0.5 by default.
+    alphas : sequence of float, optional
+        Strengths, in the units of ``tl.L1``; by default `n_penalties`, evenly spaced on a logarithmic scale from the
+        strongest that matters down to `least` of it.
+    n_penalties : int
+        How many.
+    least : float, optional
+        Weakest over strongest: 1e-4 (1e-2 with no more rows than columns), 1e-8 without an L1 part.
+    loss : str or Loss
+        ``"squared"``.
+
+    Returns
+    -------
+    Path
+        The coefficients at every strength; ``path[i]`` is the fit at one of them.
+
+    Raises
+    ------
+    InvalidInput
+        When an argument is not what is expected.
+    DataError
+        When the rows cannot be fitted as they are.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> X = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    >>> y = X[:, 0] - 2 * X[:, 3] + torch.randn(200, generator=torch.Generator().manual_seed(1))
+    >>> path = tl.path(X, y)
+    >>> path.nonzero[[0, 10, 20]].tolist()
+    [0, 2, 2]
+    >>> path[20].coef.nonzero()[:, 0].tolist()
+    [0, 3]
+    """
+    grid.check(n_penalties, least)
+    mixes = [0.5] if mix is None and penalty == "elastic_net" else [mix] if mix is not None else None
+    criterion, (family,) = made(loss), grid.families(penalty, mixes)
+    given = None if alphas is None else grid.checked_alphas(alphas)
+    if not criterion.quadratic:
+        raise InvalidInput(
+            f"loss={str(criterion)!r}: tl.path takes the squared loss; tl.cross_validate takes any."
+        )
+    began = time.perf_counter()
+    prepared = prepare(
+        data, target, formula=formula, columns=columns, weights=weights, missing=missing, intercept=intercept,
+        device=device,
+    )  # fmt: skip
+    free = intercept if prepared.design is None else prepared.design.intercept
+    source = Source(
+        criterion, prepared, free, precision, weight_type, data if isinstance(data, Tensor) else None
+    )
+    try:
+        with interruption.watching(), single_threaded_blas():
+            return follow(source, family, given, n_penalties, least, began)
+    except interruption.Interrupted:
+        raise KeyboardInterrupt from None
+
+
+def follow(
+    source: Source, family: Separable, given: Array | None, count: int, least: float | None, began: float
+) -> Path:
+    """The path of one family of penalties."""
+    objective = source.objective(family)
+    moments = objective.moments
+    if given is None:
+        seen = grid.sensitivity(moments, family, intercept=source.intercept)
+        given = grid.strengths(family, seen, count, least)
+    penalties = tuple(family.with_alpha(float(alpha)) for alpha in given)
+    coef = along(moments, penalties, intercept=source.intercept)
+    certificates, r2 = judged(objective, penalties, coef)
+    return Path(
+        penalties,
+        torch.from_numpy(coef),
+        objective.rows.names,
+        objective.rows.targets,
+        source.intercept,
+        certificates,
+        r2,
+        objective.deviation,
+        time.perf_counter() - began,
+        source.keeping(moments),
+    )
+
+
+def judged(objective: QuadraticObjective, penalties: Sequence[Separable], coef: Array) -> tuple[Array, Array]:
+    """Relative duality gaps, shape (m,), and shares of the variance explained, shape (m, k)."""
+    gram, p = Gram.of(objective.moments, intercept=objective.intercept), objective.n_features
+    gaps, r2 = np.empty(len(penalties)), np.empty((len(penalties), coef.shape[2]))
+    for i, penalty in enumerate(penalties):
+        units = penalty.in_units(objective.deviation)
+        found = gram.judged(coef[i, :p], units.lasso(p).numpy(), units.ridge(p).numpy())
+        gaps[i], r2[i] = found.gap, 1.0 - found.squares
+    return gaps, r2
