@@ -40,7 +40,7 @@ def walk(problem: Pinball, tolerance: float) -> Optimum:
         An interior point: no residual is exactly 0.
     """
     b = _least_squares(problem)
-    size = float(np.abs(problem.residual(b)).mean())
+    size = float(np.average(np.abs(problem.residual(b)), weights=problem.width))
     start = problem.optimum(b, np.zeros_like(problem.y))
     if size <= PERFECT * np.abs(problem.y).mean():
         return start
@@ -56,7 +56,8 @@ class _Walk:
     """Where the method stands.
 
     The dual is d = below + a = above - s with a, s > 0, and residuals are r = w - z with w, z > 0. On the central
-    path a z = s w = mu in every row, and mu falls to 0. A Newton step solves ``Z' Q Z db = Z' (Q xi + d)`` with
+    path a z = s w = mu times the width of the row's interval, so that a row of weight 2 counts as two rows, and mu
+    falls to 0. A Newton step solves ``Z' Q Z db = Z' (Q xi + d)`` with
     ``Q = 1 / (z / a + w / s)`` and moves d by ``Q (xi - Z db)``.
     """
 
@@ -86,7 +87,8 @@ class _Walk:
             return False
         zero = np.zeros(())
         predicted = self._direction(factor, q, zero, zero)
-        mu = (self._gap_after(predicted) / gap) ** 3 * gap / (2 * len(q))
+        width = self.problem.width
+        mu = (self._gap_after(predicted) / gap) ** 3 * gap / (2 * width.sum()) * width
         da, _, _, dz, dw = predicted
         step = self._direction(factor, q, mu - da * dz, mu + da * dw)
         if not all(np.isfinite(part).all() for part in step):

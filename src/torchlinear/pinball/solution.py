@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import solve_triangular
 
 from torchlinear.pinball.interior import walk
 from torchlinear.pinball.problem import Optimum, Pinball
@@ -60,7 +60,7 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
 
 @dataclass(frozen=True, slots=True)
 class _Units:
-    """Columns about their means, of length sqrt(n), without those that depend on others.
+    """Columns about their means, of mean square 1, without those that depend on others.
 
     Attributes
     ----------
@@ -85,10 +85,9 @@ class _Units:
         if constant:
             centre[:-1] = (weight * Z[:, -1]) @ Z[:, :-1] / (weight @ Z[:, -1])
         about = Z - np.outer(Z[:, -1], centre) if constant else Z
-        scale = np.sqrt(np.square(about).mean(axis=0))
-        seen = np.sqrt(np.square(Z).mean(axis=0))
+        scale, seen = (np.sqrt(np.average(np.square(part), axis=0, weights=weight)) for part in (about, Z))
         scale = np.where(scale > 4 * EPS * seen, scale, np.inf)
-        return cls(centre, scale, *_independent(about / scale))
+        return cls(centre, scale, *_independent(np.sqrt(weight / weight.mean())[:, None] * (about / scale)))
 
     def forth(self, Z: Array) -> Array:
         """Columns in these units, shape (n, rank)."""
@@ -108,11 +107,18 @@ class _Units:
 
 
 def _independent(Z: Array) -> tuple[NDArray[np.intp], Array | None]:
-    """Columns that do not depend on others, and the triangle that makes them orthogonal if they nearly do."""
-    q = Z.shape[1]
-    if len(Z) >= q > 0 and np.linalg.eigvalsh(Z.T @ Z / len(Z))[0] > CORRELATED:
+    """Columns that do not depend on those before them, and the triangle that makes them orthogonal if need be."""
+    n, q = Z.shape
+    if n >= q > 0 and np.linalg.eigvalsh(Z.T @ Z / n)[0] > CORRELATED:
         return np.arange(q), None
-    triangle, order = qr(Z, mode="r", pivoting=True, check_finite=False)
-    size = np.abs(np.diag(triangle))
-    rank = int((size > DEPENDENT * size.max(initial=0.0)).sum())
-    return order[:rank].astype(np.intp), triangle[:rank, :rank] / np.sqrt(max(len(Z), 1))
+    columns = np.linalg.qr(Z, mode="r") / np.sqrt(max(n, 1))
+    kept: list[int] = []
+    basis = np.zeros((len(columns), 0))
+    for j in range(q):
+        left = columns[:, j] - basis @ (basis.T @ columns[:, j])
+        left -= basis @ (basis.T @ left)
+        length = float(np.linalg.norm(left))
+        if length > DEPENDENT:
+            kept.append(j)
+            basis = np.column_stack([basis, left / length])
+    return np.asarray(kept, dtype=np.intp), basis.T @ columns[:, kept]
