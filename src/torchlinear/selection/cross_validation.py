@@ -16,6 +16,7 @@ standard error above the best (Breiman, Friedman, Olshen, Stone 1984, "Classific
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -130,14 +131,16 @@ def cross_validate(
     grouped = groups_of(data, groups, target=target, columns=columns, formula=formula, weights=weights)
     prepared = prepare(
         data, target, formula=formula, columns=grouped.columns, weights=weights, missing=missing, intercept=intercept,
-        device=device,
+        device=device, loss=criterion,
     )  # fmt: skip
-    rows, design = prepared.rows, prepared.design
+    rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(criterion)
     splits = plan(folds, rows, groups=grouped.values, ordered=ordered, seed=seed)
     free = intercept if design is None else design.intercept
     try:
         with interruption.watching(), single_threaded_blas():
-            judge = validation(criterion, rows, splits, intercept=free, precision=precision)
+            judge = validation(
+                criterion, rows, splits, intercept=free, precision=precision, n_outputs=len(outputs)
+            )
             tried = [_grid(judge, family, given, n_penalties, least) for family in asked]
             scores = [judge.scores(penalties) for penalties in tried]
             coef = np.concatenate([judge.path(penalties) for penalties in tried])
@@ -148,6 +151,7 @@ def cross_validate(
     choice = choose(penalties, errors, weights)
     chosen = penalties[getattr(choice, rule)]
     solution = solve(judge.objective(chosen), weight_type=weight_type if prepared.weighted else None)
+    solution = replace(solution, targets=outputs, classes=prepared.classes)
     fit = Fit(solution, design=design, rows=rows, like=data if isinstance(data, Tensor) else None)
     return CrossValidation(penalties, errors, weights, choice, coef, criterion.name, rule, fit)
 

@@ -162,7 +162,7 @@ class PartitionedRows(Rows):
     def __init__(self, rows: Rows, assignment: Assignment) -> None:
         self.rows, self.assignment = rows, assignment
         self.names, self.targets = rows.names, rows.targets
-        self.n_rows, self.in_memory = rows.n_rows, rows.in_memory
+        self.n_rows, self.in_memory, self.has_offset = rows.n_rows, rows.in_memory, rows.has_offset
 
     def shards(self) -> Sequence[tuple[int, Any]]:
         """Those of the rows, numbered."""
@@ -189,7 +189,7 @@ class _Selected(Rows):
     """The rows of some cells, block by block."""
 
     def __init__(self, rows: PartitionedRows, cells: Sequence[int]) -> None:
-        self.rows, self.cells = rows, cells
+        self.rows, self.cells, self.has_offset = rows, cells, rows.has_offset
         self.names, self.targets = rows.names, rows.targets
 
     def shards(self) -> Sequence[Any]:
@@ -204,9 +204,8 @@ class _Selected(Rows):
     def collected(self) -> TensorRows:
         """The same rows in memory."""
         blocks = [block for shard in self.shards() for block in self.blocks(shard)]
-        whole = {
-            name: _joined([getattr(block, name) for block in blocks])
-            for name in ("X", "y", "weight", "low", "offset")
+        whole: dict[str, Any] = {
+            name: _joined([getattr(block, name) for block in blocks]) for name in _FIELDS
         }
         return TensorRows(**whole, names=self.names, targets=self.targets)
 

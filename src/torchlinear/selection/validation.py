@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.api import objective_of, solve
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block, Rows, deducted
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.losses.base import Loss
@@ -66,12 +66,13 @@ def validation(
     intercept: bool = True,
     positive: bool = False,
     precision: str = "auto",
+    n_outputs: int | None = None,
 ) -> Validation:
     """The cheaper way to judge penalties of this loss on these splits."""
     columns = rows.n_features + rows.n_outputs
     if loss.quadratic and 16 * columns**2 * 3 * (folds.cells + len(folds)) <= MOST_BYTES:
         return ByMoments(loss, rows, folds, intercept=intercept, positive=positive, precision=precision)
-    return ByRows(loss, rows, folds, intercept=intercept, positive=positive)
+    return ByRows(loss, rows, folds, intercept=intercept, positive=positive, n_outputs=n_outputs)
 
 
 class ByMoments(Validation):
@@ -110,9 +111,9 @@ class ByMoments(Validation):
         positive: bool = False,
         precision: str = "auto",
     ) -> None:
-        self.loss, self.rows, self.folds = loss, rows, folds
+        self.loss, self.rows, self.folds = loss, deducted(rows), folds
         self.intercept, self.positive, self.precision = intercept, positive, precision
-        self._partitioned = PartitionedRows(rows, folds.assignment)
+        self._partitioned = PartitionedRows(self.rows, folds.assignment)
         whole = self._objective(None)
         if folds.cells > CELLS_PER_SPLIT * len(folds) and rows.in_memory:
             self.all = whole.moments
@@ -178,18 +179,30 @@ class ByRows(Validation):
     ----------
     loss, rows, folds, intercept, positive
         As in `ByMoments`; only squared loss knows `positive`.
+    n_outputs : int, optional
+        Columns of the coefficients; one for each target by default.
     """
 
     def __init__(
-        self, loss: Loss, rows: Rows, folds: Folds, *, intercept: bool = True, positive: bool = False
+        self,
+        loss: Loss,
+        rows: Rows,
+        folds: Folds,
+        *,
+        intercept: bool = True,
+        positive: bool = False,
+        n_outputs: int | None = None,
     ) -> None:
         self.loss, self.rows, self.folds, self.intercept = loss, rows, folds, intercept
+        self.n_outputs = n_outputs
         self._options: dict[str, Any] = {"solution": "nonnegative"} if positive else {}
         self._partitioned = PartitionedRows(rows, folds.assignment)
 
     def sensitivity(self, family: Separable) -> grid.Sensitivity:
         """What decides where the grid of a penalty begins, in the model of the intercept alone."""
-        null = SummedObjective(self.loss, None, Local().load(self.rows), intercept=self.intercept)
+        null = SummedObjective(
+            self.loss, None, Local().load(self.rows), intercept=self.intercept, n_outputs=self.n_outputs
+        )
         p, seen, start = self.rows.n_features, null.spread, null.start
         mean = seen.mean[:p, np.newaxis] * self.intercept
         response = torch.from_numpy(seen.mean[np.newaxis, p:])
@@ -214,11 +227,17 @@ class ByRows(Validation):
         return self._objective(penalty, self.rows)
 
     def _objective(self, penalty: Separable, rows: Rows) -> Objective:
-        return objective_of(self.loss, penalty, rows, intercept=self.intercept, **self._options)
+        return objective_of(
+            self.loss, penalty, rows, intercept=self.intercept, n_outputs=self.n_outputs, **self._options
+        )
 
     def _fits(self, rows: Rows, penalties: Sequence[Separable]) -> Array:
-        solved = (solve(self._objective(penalty, rows)) for penalty in penalties)
-        return np.stack([solution.coef.numpy() for solution in solved])
+        """Coefficients on `rows` at each penalty, shape (m, p + 1, k); each fit starts the next."""
+        found: list[torch.Tensor] = []
+        for penalty in penalties:
+            objective = self._objective(penalty, rows)
+            found.append(solve(objective, infer=False, start=found[-1] if found else None).coef)
+        return np.stack([coef.numpy() for coef in found])
 
 
 def _refuse_empty(name: str, weights: Sequence[float]) -> None:
