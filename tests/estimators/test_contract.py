@@ -29,7 +29,6 @@ RNG = np.random.default_rng(5)
         RidgeCV(),
         RidgeCV(cv=3, fit_intercept=False),
         RidgeClassifier(),
-        RidgeClassifier(fit_intercept=False),
         RidgeClassifierCV(),
         RidgeClassifierCV(cv=3),
     ]
