@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from torchlinear.losses import ALIASES, REGISTRY, made
@@ -266,6 +267,37 @@ def test_it_is_the_slope_of_the_mean_over_the_variance(case: Case) -> None:
 def test_the_predictor_is_the_inverse_of_the_mean(case: Case) -> None:
     family = _family(case)
     torch.testing.assert_close(family.predictor(family.mean(case.eta)), case.eta, rtol=1e-12, atol=1e-13)
+
+
+@of_families
+def test_the_least_loss_is_that_of_the_target_as_its_mean(case: Case) -> None:
+    family = _family(case)
+    y = case.y if case.name != "binomial" else case.y.clamp(0.05, 0.95)
+    y = y if case.name in ("gamma", "inverse_gaussian", "binomial") else y.abs() + 0.1
+    least = family.least(y)
+    assert least.shape == (N,)
+    torch.testing.assert_close(family.value(family.predictor(y), y), least, rtol=1e-11, atol=1e-12)
+    assert (least <= family.value(case.eta, y) + 1e-12).all()
+    edge = case.y.round()  # labels 0 and 1, counts of 0: 0 log 0 is 0
+    if family.refusal(edge) is None:
+        assert torch.isfinite(family.least(edge)).all()
+
+
+LOG_PROBABILITY: dict[str, Callable[[Any, Any], Any]] = {
+    "poisson": lambda y, mean: stats.poisson.logpmf(y, mean),
+    "binomial": lambda y, mean: stats.binom.logpmf(np.round(7 * y), 7, mean) / 7,  # weight 7: seven trials
+    "negative_binomial": lambda y, mean: stats.nbinom.logpmf(y, 1.0, 1.0 / (1.0 + mean)),
+}
+
+
+@of((name, link) for name, link in KINDS if name in LOG_PROBABILITY)
+def test_value_and_constant_are_the_log_likelihood(case: Case) -> None:
+    y = (case.y * 7).round() / 7 if case.name == "binomial" else case.y
+    mean = case.loss.mean(case.eta)
+    truth = LOG_PROBABILITY[case.name](y.numpy(), mean.numpy()).sum(axis=1)
+    constant = case.loss.constant(y, torch.full((N,), 7.0, dtype=torch.float64))
+    found = case.loss.value(case.eta, y) + constant
+    torch.testing.assert_close(found, -torch.from_numpy(truth), rtol=1e-11, atol=1e-12)
 
 
 @of_families

@@ -57,6 +57,7 @@ class NegativeBinomial(Family):
     theta: float = 1.0
     link: str = "log"
     name: ClassVar[str] = "negative_binomial"
+    dispersed: ClassVar[bool] = True
     links: ClassVar[Mapping[str, Mean]] = {name: MEANS[name] for name in ("log", "sqrt", "identity")}
 
     def __post_init__(self) -> None:
