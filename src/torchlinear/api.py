@@ -53,6 +53,8 @@ def fit(
     intercept: bool = True,
     weights: Any = None,
     weight_type: str = "precision",
+    offset: Any = None,
+    exposure: Any = None,
     missing: Literal["error", "drop", "mean"] = "error",
     precision: str = "auto",
     device: str | torch.device = "auto",
@@ -94,6 +96,12 @@ def fit(
         Row weights, shape (n,), at least 0; or the name of their column.
     weight_type : {"precision", "frequency"}
         What weights mean: inverse variances up to a factor, or how many equal rows each row stands for.
+    offset : tensor, array or str, optional
+        What is added to the linear predictor of each row, shape (n,), or the name of its column; in a formula also
+        ``offset(log(hours))``. New rows need it too.
+    exposure : tensor, array or str, optional
+        Time, area or population that each row stands for, shape (n,), above 0, or the name of its column: with the
+        log link the mean is proportional to it (its logarithm is an offset).
     missing : {"error", "drop", "mean"}
         What becomes of rows of a frame or file with missing values.
     precision : {"auto", "extended", "double"}
@@ -145,6 +153,8 @@ def fit(
         intercept=intercept,
         device=device,
         loss=chosen,
+        offset=offset,
+        exposure=exposure,
     )
     rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(chosen)
     objective = objective_of(
@@ -159,7 +169,7 @@ def fit(
         objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
         weight_type=weight_type if prepared.weighted else None,
     )  # fmt: skip
-    solution = replace(solution, targets=outputs, classes=prepared.classes)
+    solution = replace(solution, targets=outputs, classes=prepared.classes, offset=prepared.offset)
     _warn(solution)
     like = data if isinstance(data, Tensor) else None
     return Fit(solution, design=design, rows=rows, like=like)

@@ -15,6 +15,7 @@ from torchlinear.errors import InvalidInput, RowsNeeded
 from torchlinear.labels import Label
 from torchlinear.loop import History, Status
 from torchlinear.model import LinearModel
+from torchlinear.offsets import placed, shift_of, shifted
 from torchlinear.responses import Kind, kind_of, numbers, respond
 from torchlinear.solution import Solution
 from torchlinear.values import as_features, as_targets, is_frame, is_tabular, n_rows, with_columns
@@ -117,7 +118,15 @@ class Fit:
         """The classes of a target of labels, sorted; None for a target of numbers."""
         return self.solution.classes
 
-    def predict(self, new: Any, *, kind: Kind | None = None, interval: float | None = None) -> Any:
+    def predict(
+        self,
+        new: Any,
+        *,
+        kind: Kind | None = None,
+        interval: float | None = None,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Any:
         """Predictions for new rows.
 
         Parameters
@@ -130,6 +139,9 @@ class Fit:
             predictor. By default the label where the fit has classes, else the mean.
         interval : float, optional
             Level of a prediction interval, such as 0.95, for squared loss.
+        offset, exposure : tensor or array, shape (n,), optional
+            Of the new rows, for a fit with an offset or exposure on arrays. A model of a frame or file finds them among
+            the columns, unless their values are given.
 
         Returns
         -------
@@ -154,20 +166,22 @@ class Fit:
         tensor([0.5000])
         """
         if interval is not None:
-            return self._intervals(new, interval)
+            return self._intervals(new, interval, offset, exposure)
         wanted = kind_of(self.solution, kind)
-        found = torch.cat(list(self.predict_blocks(new, kind=wanted)))
+        found = torch.cat(list(self.predict_blocks(new, kind=wanted, offset=offset, exposure=exposure)))
         tensor = self.design is None and isinstance(new, Tensor)
         dtype = as_features(new).dtype if self.design is None else torch.float64
         return respond(self.solution, found, wanted, tensor=tensor, dtype=dtype)
 
-    def predict_proba(self, new: Any) -> Any:
+    def predict_proba(self, new: Any, *, offset: Any = None, exposure: Any = None) -> Any:
         """Probability of each class for new rows.
 
         Parameters
         ----------
         new : tensor, array, frame or path
             Rows like those of the fit, without the target.
+        offset, exposure : tensor or array, shape (n,), optional
+            As in `predict`.
 
         Returns
         -------
@@ -179,9 +193,11 @@ class Fit:
         InvalidInput
             When the columns are not those of the fit, or the fit has no classes.
         """
-        return self.predict(new, kind="proba")
+        return self.predict(new, kind="proba", offset=offset, exposure=exposure)
 
-    def predict_blocks(self, new: Any, *, kind: Kind | None = None) -> Iterator[Tensor]:
+    def predict_blocks(
+        self, new: Any, *, kind: Kind | None = None, offset: Any = None, exposure: Any = None
+    ) -> Iterator[Tensor]:
         """Predictions block by block in the order of the rows, for new rows of any size.
 
         Parameters
@@ -190,6 +206,8 @@ class Fit:
             Rows like those of the fit, without the target.
         kind : {"label", "mean", "proba", "link"}, optional
             As in `predict`.
+        offset, exposure : tensor or array, shape (n,), optional
+            As in `predict`.
 
         Yields
         ------
@@ -197,10 +215,10 @@ class Fit:
             Numbers of one block; labels as (n, 1) numbers that count in `classes`. NaN where a row cannot be predicted.
         """
         wanted = kind_of(self.solution, kind)
-        for block in self._blocks(new):
+        for block in self._blocks(new, offset, exposure):
             yield numbers(self.solution, block.predict(self.solution.coef), wanted)
 
-    def _intervals(self, new: Any, level: float) -> Prediction:
+    def _intervals(self, new: Any, level: float, offset: Any, exposure: Any) -> Prediction:
         from torchlinear.inference.intervals import Prediction, prediction
 
         if self.solution.family is not None and not self.solution.family.quadratic:
@@ -214,17 +232,26 @@ class Fit:
                 level,
                 mean=block.predict(self.solution.coef).cpu().numpy(),
             )
-            for block in self._blocks(new)
+            for block in self._blocks(new, offset, exposure)
         ]
         return Prediction(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "low", "high"))
         )
 
-    def _blocks(self, new: Any) -> Iterator[Block]:
+    def _blocks(self, new: Any, offset: Any = None, exposure: Any = None) -> Iterator[Block]:
         """Features of new rows, without targets."""
+        given = offset is not None or exposure is not None
+        if given and self.solution.offset is None:
+            role = "exposure" if offset is None else "offset"
+            raise InvalidInput(f"{role}= is given, but the model was fitted without; leave it out.")
         if self.design is None:
             X = self._array(new)
-            yield Block(X, X[:, :0])
+            if not given and self.solution.offset is not None:
+                raise InvalidInput(
+                    f"the model was fitted with {self.solution.offset}, and new rows need it too: pass "
+                    f"{'exposure' if 'exposure' in self.solution.offset else 'offset'}=, one number for each row."
+                )
+            yield Block(X, X[:, :0], offset=shift_of(offset, exposure, X.shape[0]))
             return
         if not is_tabular(new):
             raise InvalidInput(
@@ -233,6 +260,8 @@ class Fit:
             )
         from torchlinear.sources import read
 
+        if given:
+            new = shifted(new, self.design, offset=offset, exposure=exposure)
         rows = self.design.rows(read(new), target=False)
         for shard in rows.shards():
             yield from rows.blocks(shard)
@@ -319,8 +348,8 @@ class Fit:
 
             if y is not None and is_frame(data):
                 y = as_targets(y, n_rows(data)).cpu().numpy()
-                data = with_columns(data, dict(zip(self.solution.targets, y.T)))
-            return self.design.rows(read(data))
+                data = with_columns(data, dict(zip(self.design.targets.names, y.T)))
+            return placed(self.design.rows(read(data)), self.solution.family)
         if y is None:
             raise InvalidInput("y is missing: this model was fitted on arrays, so pass plot(data=X, y=y).")
         X = self._array(data)

@@ -13,11 +13,14 @@ from torchlinear.block import Rows, TensorRows, default_names
 from torchlinear.errors import InvalidInput
 from torchlinear.labels import Coded, Label, code
 from torchlinear.losses.base import Loss
+from torchlinear.offsets import exposures, placed, refuse, shift_of
 from torchlinear.values import (
     as_features,
+    as_offset,
     as_targets,
     as_weights,
     column_names,
+    described,
     is_frame,
     is_tabular,
     labels,
@@ -46,12 +49,15 @@ class Prepared:
         Whether weights came along.
     classes : tuple of str, bool, int or float, or None
         The classes of labels, sorted.
+    offset : str or None
+        The offset in words. Rows of a loss of ``y - eta`` come with it taken off their targets, others beside them.
     """
 
     rows: Rows
     design: Design | None
     weighted: bool
     classes: tuple[Label, ...] | None = None
+    offset: str | None = None
 
     def outputs(self, loss: Loss) -> tuple[str, ...]:
         """Names of the columns of the coefficients of `loss`: targets, or classes that interact."""
@@ -71,23 +77,33 @@ def prepare(
     intercept: bool,
     device: str | torch.device,
     loss: Loss | None = None,
+    offset: Any = None,
+    exposure: Any = None,
 ) -> Prepared:
     """Rows of `data`, with `target` and `weights`; see `torchlinear.fit` for what each may be.
 
     The target of a `loss` on labels becomes the numbers of its classes.
     """
+    refuse(loss, offset, exposure)
     place = resolve_device(device)
     if is_tabular(data):
+        roles = {"weights": weights, "offset": offset, "exposure": exposure}
         if target is not None and not (_names(target) and not _labels_of(data, target, loss)):
-            data, target, columns = _with_target(data, target, columns, weights, loss)
-        if weights is not None and not isinstance(weights, str):
-            data, weights = _with_weights(data, weights)
-        return _prepare_table(data, target, formula, columns, weights, missing, intercept, place, loss)
+            data, target, columns = _with_target(data, target, columns, roles, loss)
+        data, roles = _with_roles(data, roles)
+        return _prepare_table(data, target, formula, columns, roles, missing, intercept, place, loss)
     if formula is not None or columns is not None:
         given = "formula" if formula is not None else "columns"
         raise InvalidInput(
-            f"{given}= names columns, but the data is {_kind(data)} without named columns; pass a data frame or a file."
+            f"{given}= names columns, but the data is {described(data)} without named columns; pass a data frame or "
+            "a file."
         )
+    for role, given in (("weights", weights), ("offset", offset), ("exposure", exposure)):
+        if isinstance(given, str):
+            raise InvalidInput(
+                f"{role}={given!r} names a column, but the data is {described(data)}; pass its values, one for each "
+                "row."
+            )
     if target is None:
         raise InvalidInput(
             "target is missing: pass fit(X, y), or a frame or file with the name of its target column."
@@ -95,15 +111,17 @@ def prepare(
     X = as_features(data)
     if _names(target) and not (_labelled(loss) and len(target) == X.shape[0] and not isinstance(target, str)):
         raise InvalidInput(
-            f"target={target!r} names a column, but the data is {_kind(data)}; pass the values of y."
+            f"target={target!r} names a column, but the data is {described(data)}; pass the values of y."
         )
     coded = _coded(target, X.shape[0], loss)
     y = coded.y
     weight = None if weights is None else as_weights(weights, X.shape[0])
+    shift = shift_of(offset, exposure, X.shape[0])
     if place is not None:
         X, y = X.to(place), y.to(place)
-    rows = TensorRows(X, y, weight, names=labels(data), targets=labels(target))
-    return Prepared(rows, None, weight is not None, coded.classes)
+    rows = TensorRows(X, y, weight, names=labels(data), targets=labels(target), offset=shift)
+    words = [text for text, given in (("offset", offset), ("log(exposure)", exposure)) if given is not None]
+    return Prepared(placed(rows, loss), None, weight is not None, coded.classes, " + ".join(words) or None)
 
 
 def _labelled(loss: Loss | None) -> bool:
@@ -125,12 +143,12 @@ def _labels_of(frame: Any, target: Any, loss: Loss | None) -> bool:
 
 
 def _with_target(
-    frame: Any, target: Any, columns: Any, weights: Any, loss: Loss | None
+    frame: Any, target: Any, columns: Any, roles: dict[str, Any], loss: Loss | None
 ) -> tuple[Any, list[str], Any]:
     """A frame with the values of a target as columns of it, their names, and those of the features."""
     if not is_frame(frame):
         raise InvalidInput(
-            f"target for a file is the name of a column (or names, for several), got {_kind(target)}."
+            f"target for a file is the name of a column (or names, for several), got {described(target)}."
         )
     y, known = _values_of(target, n_rows(frame), loss), column_names(frame)
     names = labels(target) or unused(default_names("y", len(y)), frame)
@@ -138,7 +156,8 @@ def _with_target(
     if both:
         raise InvalidInput(f"{both[0]!r} is the target and also a feature; leave it out of the features.")
     if columns is None:
-        columns = [name for name in known if not isinstance(weights, str) or name != weights]
+        reserved = {name for name in roles.values() if isinstance(name, str)}
+        columns = [name for name in known if name not in reserved]
     return with_columns(frame, dict(zip(names, y))), list(names), columns
 
 
@@ -152,12 +171,20 @@ def _values_of(target: Any, rows: int, loss: Loss | None) -> list[Any]:
     return [np.asarray(coded.classes)[coded.y[:, 0].long().cpu().numpy()]]
 
 
-def _with_weights(frame: Any, weights: Any) -> tuple[Any, str]:
-    """A frame with the values of weights as a column of it, and its name."""
-    if not is_frame(frame):
-        raise InvalidInput(f"weights for a file is the name of a column, got {_kind(weights)}.")
-    (name,) = unused(("weights",), frame)
-    return with_columns(frame, {name: as_weights(weights, n_rows(frame)).cpu().numpy()}), name
+def _with_roles(frame: Any, roles: dict[str, Any]) -> tuple[Any, dict[str, str | None]]:
+    """A frame with the values of weights, offset and exposure as columns of it, and their names."""
+    checks = {"weights": as_weights, "offset": as_offset, "exposure": exposures}
+    names: dict[str, str | None] = {}
+    for role, given in roles.items():
+        names[role] = given
+        if given is None or isinstance(given, str):
+            continue
+        if not is_frame(frame):
+            raise InvalidInput(f"{role} for a file is the name of a column, got {described(given)}.")
+        (name,) = unused((role,), frame)
+        frame = with_columns(frame, {name: checks[role](given, n_rows(frame)).cpu().numpy()})
+        names[role] = name
+    return frame, names
 
 
 def _prepare_table(
@@ -165,7 +192,7 @@ def _prepare_table(
     target: Any,
     formula: str | None,
     columns: Sequence[str] | None,
-    weights: Any,
+    roles: dict[str, str | None],
     missing: Literal["error", "drop", "mean"],
     intercept: bool,
     place: torch.device | None,
@@ -184,13 +211,13 @@ def _prepare_table(
         formula=formula,
         columns=columns,
         target=target,
-        weights=weights,
         missing=missing,
         intercept=intercept,
+        **roles,
         labels=("binary" if loss.separable else "many") if loss is not None and loss.labels else None,
     )
     rows = design.rows(table).collected()  # small tables are read once; large ones stream
-    return Prepared(rows, design, weights is not None, design.classes)
+    return Prepared(placed(rows, loss), design, roles["weights"] is not None, design.classes, design.shift)
 
 
 def resolve_device(device: str | torch.device) -> torch.device | None:
@@ -216,9 +243,3 @@ def _names(target: Any) -> bool:
     return isinstance(target, str) or (
         isinstance(target, (list, tuple)) and bool(target) and all(isinstance(name, str) for name in target)
     )
-
-
-def _kind(data: Any) -> str:
-    shape = getattr(data, "shape", None)
-    described = f"a {type(data).__name__}"
-    return described if shape is None else f"{described} of shape {tuple(shape)}"

@@ -57,6 +57,8 @@ class Solution:
         The loss itself, whose link says what predictions mean; None where there is only a name of one.
     classes : tuple of str, bool, int or float, or None
         The sorted classes of a target of labels.
+    offset : str or None
+        What the linear predictor has besides features and intercept, in words such as ``"log(hours)"``.
     """
 
     coef: Tensor
@@ -76,6 +78,7 @@ class Solution:
     optimum: float | None = None
     family: Loss | None = None
     classes: tuple[Label, ...] | None = None
+    offset: str | None = None
 
     @property
     def dropped(self) -> tuple[str, ...]:

@@ -14,10 +14,13 @@ from torch import Tensor
 from torchlinear.errors import DataError, InvalidInput
 
 __all__ = [
+    "as_exposure",
     "as_features",
+    "as_offset",
     "as_targets",
     "as_weights",
     "column_names",
+    "described",
     "is_frame",
     "is_tabular",
     "labels",
@@ -53,11 +56,33 @@ def as_targets(y: Any, rows: int) -> Tensor:
 
 def as_weights(weights: Any, rows: int) -> Tensor:
     """A float64 tensor of shape (n,) for n = `rows`, finite and at least 0."""
-    tensor = _as_float(weights, "weights").double()
-    if tensor.shape != (rows,):
-        raise InvalidInput(f"weights has shape {tuple(tensor.shape)}; expected ({rows},), one for each row.")
+    tensor = _one_each(weights, rows, "weights")
     if not bool(torch.isfinite(tensor).all()) or bool((tensor < 0).any()):
         raise InvalidInput("weights must be finite and at least 0.")
+    return tensor
+
+
+def as_offset(offset: Any, rows: int) -> Tensor:
+    """A float64 tensor of shape (n,) for n = `rows`, finite."""
+    tensor = _one_each(offset, rows, "offset")
+    if not bool(torch.isfinite(tensor).all()):
+        raise InvalidInput("offset must be finite in every row; 0 changes nothing.")
+    return tensor
+
+
+def as_exposure(exposure: Any, rows: int) -> Tensor:
+    """The logarithms of exposures, a float64 tensor of shape (n,) for n = `rows`."""
+    tensor = _one_each(exposure, rows, "exposure")
+    if not bool((torch.isfinite(tensor) & (tensor > 0)).all()):
+        raise InvalidInput("exposure must be finite and above 0 in every row; 1 changes nothing.")
+    return tensor.log()
+
+
+def _one_each(values: Any, rows: int, name: str) -> Tensor:
+    """A float64 tensor with one number for each row."""
+    tensor = _as_float(values, name).double()
+    if tensor.shape != (rows,):
+        raise InvalidInput(f"{name} has shape {tuple(tensor.shape)}; expected ({rows},), one for each row.")
     return tensor
 
 
@@ -144,6 +169,13 @@ def column_names(frame: Any) -> list[str]:
     """Names of a frame's columns, as strings."""
     names = frame if isinstance(frame, Mapping) else getattr(frame, "column_names", None) or frame.columns
     return [str(name) for name in names]
+
+
+def described(values: Any) -> str:
+    """What a value is, for messages: ``"a Tensor of shape (6, 2)"``."""
+    shape = getattr(values, "shape", None)
+    kind = f"a {type(values).__name__}"
+    return kind if shape is None else f"{kind} of shape {tuple(shape)}"
 
 
 def n_rows(frame: Any) -> int:

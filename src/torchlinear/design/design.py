@@ -36,7 +36,7 @@ class Description:
     kind : str
         ``"number"``, ``"boolean"`` or ``"category"``.
     role : str
-        ``"feature"``, ``"target"`` or ``"weights"``.
+        ``"feature"``, ``"target"``, ``"weights"``, ``"offset"`` or ``"exposure"``.
     levels : tuple of str
         Of a category.
     missing : int, optional
@@ -66,6 +66,10 @@ class Design:
         Whether the model has an intercept; never a column of X.
     formula : str, optional
         The formula as it was written.
+    offset : Encoder, optional
+        From columns to the offset, which is their sum.
+    exposure : str, optional
+        Column whose logarithm is added to the offset.
     """
 
     features: Encoder
@@ -74,6 +78,8 @@ class Design:
     missing: Missing = "error"
     intercept: bool = True
     formula: str | None = None
+    offset: Encoder | None = None
+    exposure: str | None = None
 
     @classmethod
     def learn(
@@ -87,6 +93,8 @@ class Design:
         missing: Missing = "error",
         intercept: bool = True,
         labels: Literal["binary", "many"] | None = None,
+        offset: str | None = None,
+        exposure: str | None = None,
     ) -> Self:
         """Learn from a table what replaying needs.
 
@@ -111,6 +119,10 @@ class Design:
         labels : {"binary", "many"}, optional
             The target holds classes, texts, booleans or numbers, of which there are two or many. Instead of two
             classes it may hold proportions from 0 to 1.
+        offset : str, optional
+            Column that is added to the linear predictor; or ``offset(...)`` in the formula.
+        exposure : str, optional
+            Column above 0 whose logarithm is added to the linear predictor.
 
         Returns
         -------
@@ -136,7 +148,9 @@ class Design:
             raise InvalidInput(f"missing={missing!r} is not known; it is 'error', 'drop' or 'mean'.")
         if formula is not None and columns is not None:
             raise InvalidInput("formula= and columns= both choose the features; pass one of them.")
-        request = learning.Request(table, _names(target), weights, missing, intercept, labels)
+        request = learning.Request(
+            table, _names(target), weights, missing, intercept, labels, offset, exposure
+        )
         if formula is None:
             learnt = learning.from_columns(request, columns)
         else:
@@ -145,7 +159,16 @@ class Design:
             )
 
             learnt = from_formula(request, formula)
-        return cls(learnt.features, learnt.targets, weights, missing, learnt.intercept, formula)
+        return cls(
+            learnt.features,
+            learnt.targets,
+            weights,
+            missing,
+            learnt.intercept,
+            formula,
+            learnt.offset,
+            exposure,
+        )
 
     def rows(self, table: Table, *, target: bool = True) -> TableRows:
         """The rows of a table as numbers, with the target or, to predict, without.
@@ -162,7 +185,28 @@ class Design:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a prediction reads."""
-        return tuple(v.name for v in self.features.variables)
+        return tuple(v.name for v in self.variables)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What a prediction reads: columns of the features, the offset and the exposure."""
+        given = [*self.features.variables, *(() if self.offset is None else self.offset.variables)]
+        if self.exposure is not None:
+            given.append(Variable(self.exposure, "number"))
+        return tuple({v.name: v for v in reversed(given)}.values())[::-1]
+
+    @property
+    def offset_column(self) -> str | None:
+        """The column that is the offset as it stands, if one is."""
+        return self.offset.variables[0].name if isinstance(self.offset, Columns) else None
+
+    @property
+    def shift(self) -> str | None:
+        """The offset in words, such as ``"log(hours)"``; None without one."""
+        parts = [] if self.offset is None else list(self.offset.names)
+        if self.exposure is not None:
+            parts.append(f"log({self.exposure})")
+        return " + ".join(parts) or None
 
     @property
     def fitted_columns(self) -> tuple[str, ...]:
@@ -173,12 +217,18 @@ class Design:
     @property
     def safe(self) -> bool:
         """Whether finite columns give finite features: nothing is transformed."""
-        return isinstance(self.features, Columns) and isinstance(self.targets, Columns)
+        encoders = (self.features, self.targets, self.offset)
+        return all(encoder is None or isinstance(encoder, Columns) for encoder in encoders)
 
     def describe(self, profile: Profile | None = None) -> tuple[Description, ...]:
         """One line for each column that takes part, with counts of missing values from `profile`."""
-        weights = () if self.weights is None else (Variable(self.weights, "number"),)
-        roles = {"target": self.targets.variables, "feature": self.features.variables, "weights": weights}
+        roles = {
+            "target": self.targets.variables,
+            "feature": self.features.variables,
+            "weights": () if self.weights is None else (Variable(self.weights, "number"),),
+            "offset": () if self.offset is None else self.offset.variables,
+            "exposure": () if self.exposure is None else (Variable(self.exposure, "number"),),
+        }
         return tuple(
             Description(
                 v.name,
@@ -195,7 +245,8 @@ class Design:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that a replay needs, in terms of JSON."""
-        variables = {v.name: v for v in (*self.targets.variables, *self.features.variables)}
+        shifting = () if self.offset is None else self.offset.variables
+        variables = {v.name: v for v in (*shifting, *self.targets.variables, *self.features.variables)}
         return {
             "version": VERSION,
             "formula": self.formula,
@@ -205,6 +256,8 @@ class Design:
             "variables": [documents.variable_to_dict(v) for v in variables.values()],
             "features": self.features.to_dict(),
             "targets": self.targets.to_dict(),
+            "offset": None if self.offset is None else self.offset.to_dict(),
+            "exposure": self.exposure,
         }
 
     @classmethod
@@ -222,6 +275,7 @@ class Design:
                     f"the design is of version {document['version']}; this program reads up to {VERSION}."
                 )
             variables = {d["name"]: documents.variable_from_dict(d) for d in document["variables"]}
+            offset = document.get("offset")
             return cls(
                 documents.encoder_from_dict(document["features"], variables),
                 documents.encoder_from_dict(document["targets"], variables),
@@ -229,6 +283,8 @@ class Design:
                 documents.one_of(document["missing"], ("error", "drop", "mean")),
                 bool(document["intercept"]),
                 documents.optional_text(document["formula"]),
+                None if offset is None else documents.encoder_from_dict(offset, variables),
+                documents.optional_text(document.get("exposure")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, ModelFileError):

@@ -54,7 +54,7 @@ def encoder_from_dict(document: Mapping[str, Any], variables: Mapping[str, Varia
 
     return Formula(
         text(document["text"]),
-        one_of(document["side"], ("left", "right")),
+        one_of(document["side"], ("left", "right", "offset")),
         tuple(text(name) for name in document["columns"]),
         bool(document["intercept"]),
         own,

@@ -21,8 +21,10 @@ from torchlinear.design.formulas import Sides, Use, parse, use_of
 from torchlinear.design.learning import (
     Learnt,
     Request,
+    check_roles,
     features_of,
     number,
+    offset_of,
     refuse_target,
     targets_of,
     variables_of,
@@ -50,7 +52,7 @@ Array = NDArray[Any]
 def from_formula(request: Request, text: str) -> Learnt:
     """Learn the features and targets of a formula."""
     table = request.table
-    sides = parse(text, [name for name in table.names if name not in (request.weights, *request.target)])
+    sides = parse(text, [name for name in table.names if name not in request.reserved])
     left = Use() if sides.left is None else use_of(sides.left, text)
     right = use_of(sides.right, text)
     request = _with_target(request, sides, left, text)
@@ -59,8 +61,8 @@ def from_formula(request: Request, text: str) -> Learnt:
         table.column(name, f"formula={text!r}")
     for name in {*left.computed, *right.computed}:
         number(table.column(name), f"formula={text!r}")
-    if request.weights is not None:
-        number(table.column(request.weights, "weights"), "weights")
+    check_roles(request)
+    offset = _offset(request, text, sides)
     intercept = sides.intercept and request.intercept
     if _plain(sides.right, right):
         features: Encoder = features_of(replace(request, intercept=intercept), list(right.columns))
@@ -68,14 +70,35 @@ def from_formula(request: Request, text: str) -> Learnt:
         features = _learn(request, text, "right", intercept, right)
     classes = request.labels is not None and len(left.columns) == 1 and not left.computed
     if sides.left is None or classes or _plain(sides.left, left):
-        return Learnt(features, targets_of(request), intercept)
+        return Learnt(features, targets_of(request), intercept, offset)
     if any(left.columns.values()):
         raise DataError(
             f"formula={text!r}: the target is a category; for classes use loss='logistic' (two) or 'softmax'."
         )
     if request.labels == "many":
         raise InvalidInput(f"formula={text!r}: the target of this loss is a column of labels, as it stands.")
-    return Learnt(features, _learn(request, text, "left", False, left), intercept)
+    return Learnt(features, _learn(request, text, "left", False, left), intercept, offset)
+
+
+def _offset(request: Request, text: str, sides: Sides) -> Encoder | None:
+    """The terms in offset(), or the column that the request names."""
+    if not len(sides.offset):
+        return offset_of(request)
+    if request.offset is not None:
+        raise InvalidInput(
+            f"formula={text!r} has an offset(), and offset={request.offset!r} is another; pass one."
+        )
+    use = use_of(sides.offset, text)
+    for name, category in use.columns.items():
+        if category:
+            raise InvalidInput(
+                f"formula={text!r}: {name!r} is a category in offset(); an offset is a number."
+            )
+        number(request.table.column(name, f"formula={text!r}"), f"formula={text!r}")
+    if not use.computed and len(sides.offset) == 1:
+        (name,) = use.columns
+        return offset_of(replace(request, offset=name))
+    return _learn(request, text, "offset", False, use)
 
 
 def _with_target(request: Request, sides: Sides, left: Use, text: str) -> Request:
@@ -95,7 +118,9 @@ def _plain(terms: Any, use: Use) -> bool:
     )
 
 
-def _learn(request: Request, text: str, side: Literal["left", "right"], intercept: bool, use: Use) -> Formula:
+def _learn(
+    request: Request, text: str, side: Literal["left", "right", "offset"], intercept: bool, use: Use
+) -> Formula:
     table, names = request.table, tuple(use.columns)
     numeric = {name for name in use.plain if table.column(name).kind == "number"}
     both = [name for name in (*use.computed, *numeric) if use.columns[name]]
@@ -109,7 +134,7 @@ def _learn(request: Request, text: str, side: Literal["left", "right"], intercep
     numbers = [v.name for v in variables if v.kind != "category"]
     profile = table.profile(numbers, levels=False)
     variables = tuple(_with_mean(v, profile) for v in variables)
-    columns = tuple(name for name in table.names if name not in (request.weights, *request.target))
+    columns = tuple(name for name in table.names if name not in request.reserved)
     state: dict[str, Any] = {}
     if use.stateful:
         values, step = _learning_rows(table, variables, profile, fill=request.missing == "mean")

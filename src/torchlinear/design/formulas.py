@@ -48,11 +48,12 @@ _OPERATORS = (
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A parsed formula: terms of both sides, without the intercept, and whether there is one."""
+    """A parsed formula: terms of both sides, without the intercept, whether there is one, and the terms in offset()."""
 
     left: SimpleFormula | None
     right: SimpleFormula
     intercept: bool
+    offset: SimpleFormula
 
 
 @dataclass(slots=True)
@@ -105,7 +106,20 @@ def parse(text: str, columns: Sequence[str]) -> Sides:
         raise InvalidInput(f"formula={text!r} cannot be read: {str(error).strip().splitlines()[0]}") from None
     left, right = (None, root) if isinstance(root, SimpleFormula) else _two_sides(root, text)
     terms = [term for term in right if str(term) != "1"]
-    return Sides(left, SimpleFormula(terms), len(terms) < len(list(right)))
+    offsets = {term: inner for term in terms if (inner := _in_offset(term)) is not None}
+    features = SimpleFormula([term for term in terms if term not in offsets])
+    return Sides(left, features, len(terms) < len(list(right)), SimpleFormula(list(offsets.values())))
+
+
+def _in_offset(term: Term) -> Term | None:
+    """The term inside of ``offset(...)``; None for any other term."""
+    text = term.factors[0].expr
+    if len(term.factors) > 1 or not (text.startswith("offset(") and text.endswith(")")):
+        return None
+    inner = text.removeprefix("offset(").removesuffix(")").strip()
+    name = inner.strip("`")
+    plain = name.isidentifier() or inner == f"`{name}`"
+    return Term([Factor(name, eval_method="lookup") if plain else Factor(inner, eval_method="python")])
 
 
 def _two_sides(root: Any, text: str) -> tuple[SimpleFormula, SimpleFormula]:
@@ -216,6 +230,11 @@ class _Reader(ast.NodeVisitor):
             self.visit(node.args[0])
             for option in (*node.args[1:], *(keyword.value for keyword in node.keywords)):
                 self._constant(option)
+        elif function == "offset":
+            raise InvalidInput(
+                f"formula={self.text!r}: offset() stands alone, as in 'y ~ x + offset(log(hours))'; it is no part "
+                "of another term."
+            )
         else:
             known = sorted({"C", "I", *ELEMENTWISE, *_STATEFUL})
             raise InvalidInput(

@@ -18,10 +18,12 @@ from torchlinear.sources.base import LEVEL_LIMIT, Column, Table
 __all__ = [
     "Learnt",
     "Request",
+    "check_roles",
     "features_of",
     "from_columns",
     "means",
     "number",
+    "offset_of",
     "refuse_target",
     "targets_of",
     "variables_of",
@@ -38,6 +40,14 @@ class Request:
     missing: Literal["error", "drop", "mean"]
     intercept: bool
     labels: Literal["binary", "many"] | None = None
+    offset: str | None = None
+    exposure: str | None = None
+
+    @property
+    def reserved(self) -> set[str]:
+        """Columns that are no features unless somebody names them."""
+        given = (*self.target, self.weights, self.offset, self.exposure)
+        return {name for name in given if name is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +57,29 @@ class Learnt:
     features: Encoder
     targets: Encoder
     intercept: bool
+    offset: Encoder | None = None
 
 
 def from_columns(request: Request, columns: Sequence[str] | None) -> Learnt:
     """Learn one feature or set of dummies for each column."""
-    table = request.table
     targets = targets_of(request)
-    if request.weights is not None:
-        number(table.column(request.weights, "weights"), "weights")
-    return Learnt(features_of(request, _feature_names(request, columns)), targets, request.intercept)
+    check_roles(request)
+    features = features_of(request, _feature_names(request, columns))
+    return Learnt(features, targets, request.intercept, offset_of(request))
+
+
+def check_roles(request: Request) -> None:
+    """Refuse weights and exposures that are no numbers."""
+    for role, name in (("weights", request.weights), ("exposure", request.exposure)):
+        if name is not None:
+            number(request.table.column(name, role), role)
+
+
+def offset_of(request: Request) -> Columns | None:
+    """The column that is the offset."""
+    if request.offset is None:
+        return None
+    return Columns((number(request.table.column(request.offset, "offset"), "offset"),))
 
 
 def features_of(request: Request, names: Sequence[str]) -> Columns:
@@ -66,9 +90,8 @@ def features_of(request: Request, names: Sequence[str]) -> Columns:
 
 
 def _feature_names(request: Request, columns: Sequence[str] | None) -> Sequence[str]:
-    reserved = {*request.target, request.weights}
     if columns is None:
-        names: Sequence[str] = [name for name in request.table.names if name not in reserved]
+        names: Sequence[str] = [name for name in request.table.names if name not in request.reserved]
         if not names:
             raise InvalidInput(
                 f"{request.table.source} has no column beside {', '.join(request.table.names)}."

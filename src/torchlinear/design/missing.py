@@ -17,18 +17,24 @@ __all__ = ["complaint"]
 
 
 def complaint(
-    design: Design, table: Table, X: NDArray[Any] | None = None, y: NDArray[Any] | None = None
+    design: Design,
+    table: Table,
+    X: NDArray[Any] | None = None,
+    y: NDArray[Any] | None = None,
+    offset: NDArray[Any] | None = None,
 ) -> DataError:
     """The error for rows that `design` cannot fit, after counting them in the whole of `table`.
 
-    `X` and `y` are the block in which transformed columns were found not to be finite.
+    `X`, `y` and `offset` are the block in which transformed columns were found not to be finite.
     """
     profile = table.profile(design.fitted_columns, levels=False)
     return DataError(
         _missing(design, profile)
         or _infinite(profile)
         or _negative(design, profile)
+        or _not_positive(design, profile)
         or _undefined(design, X, y)
+        or _undefined_offset(design, offset)
         or f"{table.source} changed while it was read: a value is missing, or of a level that was not there."
     )
 
@@ -66,6 +72,23 @@ def _negative(design: Design, profile: Profile) -> str | None:
     if least is None or least >= 0:
         return None
     return f"weights: column {design.weights!r} goes down to {least:g}; weights must be at least 0."
+
+
+def _not_positive(design: Design, profile: Profile) -> str | None:
+    least = None if design.exposure is None else profile.columns[design.exposure].minimum
+    if least is None or least > 0:
+        return None
+    return f"exposure: column {design.exposure!r} goes down to {least:g}; an exposure must be above 0."
+
+
+def _undefined_offset(design: Design, offset: NDArray[Any] | None) -> str | None:
+    if offset is None:
+        return None
+    count = int((~np.isfinite(offset)).sum())
+    return (
+        f"the offset {design.shift} is not a finite number in {count:,} of {len(offset):,} rows looked at; change it, "
+        "or leave these rows out."
+    )
 
 
 def _undefined(design: Design, X: NDArray[Any] | None, y: NDArray[Any] | None) -> str | None:

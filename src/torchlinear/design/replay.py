@@ -75,7 +75,7 @@ class Formula(Encoder):
     """
 
     text: str
-    side: Literal["left", "right"]
+    side: Literal["left", "right", "offset"]
     columns: tuple[str, ...]
     intercept: bool
     variables: tuple[Variable, ...]
@@ -179,10 +179,13 @@ class Formula(Encoder):
 
 
 def terms_of(
-    text: str, side: Literal["left", "right"], columns: tuple[str, ...], intercept: bool
+    text: str, side: Literal["left", "right", "offset"], columns: tuple[str, ...], intercept: bool
 ) -> SimpleFormula:
     """The terms of one side, with the intercept if there is one; all of them harmless."""
     sides = parse(text, columns)
+    if side == "offset":
+        use_of(sides.offset, text)
+        return sides.offset
     left = SimpleFormula([]) if sides.left is None else sides.left
     terms = left if side == "left" else SimpleFormula([*([INTERCEPT] if intercept else []), *sides.right])
     use_of(terms, text)

@@ -48,7 +48,8 @@ class TableRows(Rows):
         self.design, self.table, self._fitting = design, table, target
         self._targets = design.targets if target else Columns(())
         self.names, self.targets = design.features.names, self._targets.names
-        wanted = [*design.features.variables, *self._targets.variables]
+        self.has_offset = design.offset is not None or design.exposure is not None
+        wanted = [*design.variables, *self._targets.variables]
         if target and design.weights is not None:
             wanted.append(Variable(design.weights, "number"))
         self._variables = list({v.name: v for v in reversed(wanted)}.values())[::-1]
@@ -62,7 +63,7 @@ class TableRows(Rows):
 
         Small tables are read once, however many passes a solver makes.
         """
-        width = 8 * (len(self.names) * (2 if self.design.features.extended else 1) + len(self.targets) + 1)
+        width = 8 * (len(self.names) * (2 if self.design.features.extended else 1) + len(self.targets) + 2)
         size = self.table.n_bytes if self.n_rows is None else self.n_rows * width
         if size is not None and size > most:
             return self
@@ -74,6 +75,7 @@ class TableRows(Rows):
                 return self
         low = [b.low.T for b in blocks if b.low is not None]
         weight = [b.weight for b in blocks if b.weight is not None]
+        offset = [b.offset for b in blocks if b.offset is not None]
         return TensorRows(
             torch.cat([b.X.T for b in blocks], dim=1).T,
             torch.cat([b.y.T for b in blocks], dim=1).T,
@@ -81,6 +83,7 @@ class TableRows(Rows):
             names=self.names,
             targets=self.targets,
             low=torch.cat(low, dim=1).T if low else None,
+            offset=torch.cat(offset) if offset else None,
         )
 
     def shards(self) -> Sequence[Any]:
@@ -120,16 +123,40 @@ class TableRows(Rows):
         values = {name: array[:n] for name, array in buffers.values.items()}
         if self.design.missing == "mean":
             _fill_means(self.design.features.variables, values)
-        lost = None if self._fitting else _make_whole(self.design.features.variables, values, n)
+        lost = None if self._fitting else _make_whole(self.design.variables, values, n)
         if lost is None and not _whole(values):
             raise complaint(self.design, self.table)
         self.design.features.encode(values, X, low)
         self._targets.encode(values, y, None)
+        offset = self._offset(values, n)
         if self._fitting and not self.design.safe and not (_finite(X) and _finite(y)):
             raise complaint(self.design, self.table, X, y)
         if lost is not None:
             X[:, lost | ~np.isfinite(X).all(axis=0)] = np.nan
-        return Block(_rows(buffers.X, n), _rows(buffers.y, n), self._weight(values), _rows(buffers.low, n))
+        return Block(
+            _rows(buffers.X, n), _rows(buffers.y, n), self._weight(values), _rows(buffers.low, n), offset
+        )
+
+    def _offset(self, values: Values, n: int) -> Tensor | None:
+        """Offset and logarithm of the exposure, shape (n,); NaN where a row cannot be predicted."""
+        if not self.has_offset:
+            return None
+        found = np.zeros(n)
+        encoder = self.design.offset
+        if isinstance(encoder, Columns):
+            found += values[encoder.variables[0].name]
+        elif encoder is not None:
+            parts = np.empty((len(encoder.names), n))
+            encoder.encode(values, parts, None)
+            found += parts.sum(axis=0)
+        if self.design.exposure is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found += np.log(values[self.design.exposure])
+        bad = ~np.isfinite(found)
+        if bad.any() and self._fitting:
+            raise complaint(self.design, self.table, offset=found)
+        found[bad] = np.nan
+        return torch.from_numpy(found)
 
     def _weight(self, values: Values) -> Tensor | None:
         if not self._fitting or self.design.weights is None:

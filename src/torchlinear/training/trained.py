@@ -62,7 +62,7 @@ class TrainedFit(Fit):
         self._needs_coefficients("equation")
         return super().equation
 
-    def predict(self, new: Any, *, interval: float | None = None) -> Any:
+    def predict(self, new: Any, *, interval: float | None = None, **options: Any) -> Any:
         """Predictions of the module as it is now, in evaluation mode and without gradients.
 
         Parameters
@@ -71,12 +71,18 @@ class TrainedFit(Fit):
             Rows like those of the training; brought to the module's device, and floats to its dtype.
         interval : float, optional
             Level of a prediction interval, such as 0.95, for one affine map trained with `MSELoss`.
+        **options
+            Those of `Fit.predict` are refused: the module says what it predicts.
 
         Returns
         -------
         Tensor or ndarray, shape (n,) or (n, ...), or Prediction
             A tensor on the module's device for a tensor, else an array.
         """
+        if any(value is not None for value in options.values()):
+            raise InvalidInput(
+                f"{next(iter(options))}= goes with tl.fit; a trained module predicts what its forward() returns."
+            )
         if interval is not None:
             self._needs_coefficients("predict(interval=...)")
             return super().predict(new, interval=interval)
