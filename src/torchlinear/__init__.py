@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         TorchlinearError,
         TorchlinearWarning,
     )
+    from torchlinear.estimators.elastic_net import ElasticNet
     from torchlinear.estimators.elastic_net_cv import ElasticNetCV
     from torchlinear.estimators.huber import HuberRegressor
+    from torchlinear.estimators.lasso import Lasso
     from torchlinear.estimators.lasso_cv import LassoCV
     from torchlinear.estimators.linear_regression import LinearRegression
     from torchlinear.estimators.quantile import QuantileRegressor
@@ -114,6 +116,8 @@ _WHERE = {
     "Coordinate": "solvers.coordinate",
     "path": "selection.path",
     "Path": "selection.followed",
+    "ElasticNet": "estimators.elastic_net",
+    "Lasso": "estimators.lasso",
     "TorchlinearError": "errors",
     "InvalidInput": "errors",
     "DataError": "errors",
@@ -143,6 +147,7 @@ __all__ = [
     "Coordinate",
     "CrossValidation",
     "DataError",
+    "ElasticNet",
     "ElasticNetCV",
     "Fit",
     "Gamma",
@@ -151,6 +156,7 @@ __all__ = [
     "InteriorPoint",
     "InvalidInput",
     "InverseGaussian",
+    "Lasso",
     "LassoCV",
     "LinearRegression",
     "MissingExtra",

@@ -221,19 +221,25 @@ class QuadraticObjective(Objective):
         return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0)))
 
     def _gap(self, coef: Tensor) -> float:
-        """Largest relative duality gap of the targets; the triangle stands for the rows."""
-        beta, residual, offset = self._residual(coef)
-        p, triangle = self.n_features, self.factor
+        """Largest duality gap of the targets, relative to half their sums of squares."""
+        _, _, offset = self._residual(coef)
+        relative = self.gaps(coef) / (np.square(self._target) / 2.0)
+        return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0) ** 2))
+
+    def gaps(self, coef: Tensor) -> Array:
+        """Duality gap of half the sum of squared errors, for each target, shape (k,).
+
+        The triangle stands for the rows.
+        """
+        beta, residual, _ = self._residual(coef)
+        p, triangle, positive = self.n_features, self.factor, self.solution == "nonnegative"
         lasso, ridge, X = self.lasso(triangle.weight), self.ridge(triangle.weight), triangle.R.high[:p, :p]
-        free, positive = (lasso == 0) & (ridge == 0), self.solution == "nonnegative"
-        worst = float(self._missed(coef, offset).max(initial=0.0)) ** 2
-        for j, total in enumerate(np.square(self._target)):
+        free, found = (lasso == 0) & (ridge == 0), np.empty(beta.shape[1])
+        for j in range(beta.shape[1]):
             left, lost = without(X, -residual[:, j], free, beta[:, j], positive=positive)
-            rest = np.square(triangle.R.high[p:, p + j]).sum()
-            squares = float(left @ left + rest)
-            found = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, positive=positive)
-            worst = max(worst, found / (total / 2.0))
-        return worst
+            squares = float(left @ left + np.square(triangle.R.high[p:, p + j]).sum())
+            found[j] = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, positive=positive)
+        return found
 
     @property
     def _target(self) -> Array:
