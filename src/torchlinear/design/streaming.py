@@ -63,7 +63,8 @@ class TableRows(Rows):
 
         Small tables are read once, however many passes a solver makes.
         """
-        width = 8 * (len(self.names) * (2 if self.design.features.extended else 1) + len(self.targets) + 2)
+        features = len(self.names) * (2 if self.design.features.extended else 1)
+        width = 8 * (features + len(self.targets) + 1 + self.has_offset)
         size = self.table.n_bytes if self.n_rows is None else self.n_rows * width
         if size is not None and size > most:
             return self

@@ -15,6 +15,8 @@ __all__ = ["equation"]
 Array = NDArray[np.float64]
 
 TERMS = 8  # features that an equation names
+LINES = 4  # classes whose scores it writes
+LEFT = {"identity": "{}", "inverse": "1 / E({})", "inverse_squared": "1 / E({})²"}  # of the mean, by link
 CLEAN = (
     1e-6  # relative distance at which a number counts as the short one beside it: float32 data keep 7 digits
 )
@@ -22,7 +24,10 @@ NOTHING = 1e-12  # of the target's norm: a term that contributes less is roundin
 
 
 def equation(solution: Solution) -> str:
-    """Write the fitted line, such as ``'y = 3 x + 0.8'``; one line for each target.
+    """Write the fitted line, such as ``'y = 3 x + 0.8'``; one line for each target, or for each of four classes.
+
+    At the left stands what the line predicts: the target, or what the link makes of its mean, such as
+    ``log-odds(y=sick)``, ``log E(y)`` or, with a softmax, ``score(setosa)``. An offset is the last term.
 
     Numbers have four significant digits, smaller ones beside larger ones at least three. Where they are
     rounded their zeros stay (``2.958 x + 0.820``); where nothing is lost they go (``3 x + 0.8``). Dropped
@@ -46,10 +51,27 @@ def equation(solution: Solution) -> str:
     ['y0 = 3 x + 0.8', 'y1 = -0.333 x + 1']
     """
     coef = np.where(_negligible(solution), 0.0, solution.coef.numpy())
-    return "\n".join(_line(solution, name, coef[:, j]) for j, name in enumerate(solution.targets))
+    lines = [_line(solution, _left(solution, name), coef[:, j]) for j, name in enumerate(solution.targets)]
+    more = len(lines) - LINES
+    if more > 1 and solution.classes is not None:
+        lines = [*lines[:LINES], f"… ({more:,} more classes)"]
+    return "\n".join(lines)
 
 
-def _line(solution: Solution, target: str, coef: Array) -> str:
+def _left(solution: Solution, target: str) -> str:
+    """What a line predicts: the target or a function of its mean."""
+    loss, target = solution.family, printable(target)
+    if loss is not None and not loss.separable:
+        return f"score({target})"
+    if solution.classes is not None:
+        target = f"{target}={printable(str(solution.classes[-1]))}"
+    link = getattr(loss, "link", "identity")
+    if loss is not None and loss.labels:
+        return f"log-odds({target})" if link == "logit" else f"{link} P({target})"
+    return LEFT.get(link, f"{link} E({{}})").format(target)
+
+
+def _line(solution: Solution, left: str, coef: Array) -> str:
     dropped = set(solution.dropped)
     features = [(printable(name), value) for name, value in zip(solution.names, coef) if name not in dropped]
     shown, more = features[:TERMS], len(features) - TERMS
@@ -60,8 +82,10 @@ def _line(solution: Solution, target: str, coef: Array) -> str:
     if more > 0:
         terms.append(f"+ … ({more:,} more)")
     terms += [_signed(value, largest, "") for value in constant]
+    if solution.offset is not None:
+        terms.append(f"+ {printable(solution.offset)}")
     right = " ".join(terms or ["+ 0"])
-    return f"{printable(target)} = {'-' if right.startswith('-') else ''}{right[2:]}"
+    return f"{left} = {'-' if right.startswith('-') else ''}{right[2:]}"
 
 
 def _signed(value: float, largest: float, suffix: str) -> str:
