@@ -197,7 +197,7 @@ def test_all_the_cases_are_there() -> None:
     assert len(CASES) == 24
 
 
-@pytest.fixture(params=[name for name, case in CASES.items() if not case.offset.any()])
+@pytest.fixture(params=CASES)
 def case(request: Any) -> Case:
     return CASES[request.param]
 
