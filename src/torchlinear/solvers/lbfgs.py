@@ -80,7 +80,8 @@ class LBFGS(Solver):
         while not state.done and state.epoch - first < budget.epochs:
             state = self._iteration(bundle, state)
             trace.append(float(_at(bundle, state.coef, 0.0, torch.zeros_like(state.coef)).value))
-            if bundle.accurate(state.coef[None]) or time.perf_counter() >= end:
+            state = replace(state, done=state.done or bundle.accurate(state.coef[None]))
+            if time.perf_counter() >= end:
                 break
         return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
 

@@ -90,7 +90,8 @@ class NewtonCG(Solver):
         while not state.done and state.epoch - first < budget.epochs:
             state, value = self._iteration(bundle, state)
             trace.append(value)
-            if bundle.accurate(bundle.stacked(state.coef)) or time.perf_counter() >= end:
+            state = replace(state, done=state.done or bundle.accurate(bundle.stacked(state.coef)))
+            if time.perf_counter() >= end:
                 break
         return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
 
