@@ -225,16 +225,30 @@ class SummedObjective(Objective):
         """What the penalty adds to the diagonal of H, shape (p,), for a sum of weights `weight`."""
         return 2.0 * super().ridge(weight)
 
+    def lasso(self, weight: float) -> Array:
+        """Strengths of the penalty's absolute values, shape (p,), for a sum of weights `weight`."""
+        return 2.0 * super().lasso(weight)
+
     def certificate(self, coef: Tensor) -> float:
-        """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the start."""
+        """Largest slope at `coef` in standardised units: 0 at the optimum, at most about 1 at the start.
+
+        Where the penalty has a kink, the slope is the smallest of its subgradients.
+        """
         p, spread = self.n_features, self.spread
         mean = spread.mean[:p, None] if self.intercept else np.zeros((p, 1))
         squares = spread.squares[:p] + (0.0 if self.intercept else spread.weight * np.square(spread.mean[:p]))
         norms = np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
-            steepest = (np.abs(self.pull(coef, mean)) / norms)[squares > 0].max(initial=0.0)
+            pull = self._subgradient(self.pull(coef, mean), coef[:-1].numpy())
+            steepest = (np.abs(pull) / norms)[squares > 0].max(initial=0.0)
             missed = np.abs(self.at(coef).pull[-1]).max() / np.sqrt(spread.weight) if self.intercept else 0.0
             return float(np.maximum(steepest, missed) / self.size)
+
+    def _subgradient(self, pull: Array, beta: Array) -> Array:
+        """The smallest subgradient of W F by beta, shape (p, k), given the slope of its smooth part."""
+        strength = self.lasso(self.weight)[:, None]
+        at_kink = np.copysign(np.maximum(np.abs(pull) - strength, 0.0), pull)
+        return np.where(beta == 0, at_kink, pull + strength * np.sign(beta))
 
 
 def _spread(block: Block, loss: Loss, centre: Array, n_outputs: int) -> Spread:

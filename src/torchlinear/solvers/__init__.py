@@ -22,6 +22,10 @@ REGISTRY = Registry(
         "coordinate": Entry(
             "solvers.coordinate:Coordinate", "Coordinate descent, for L1 and elastic net: exact zeros."
         ),
+        "proximal_newton": Entry(
+            "solvers.proximal_newton:ProximalNewton",
+            "Newton with coordinate descent inside: L1 with any smooth loss.",
+        ),
         "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
         "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
         "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),

@@ -13,6 +13,7 @@ from torchlinear.solvers.coordinate import Coordinate
 from torchlinear.solvers.interior_point import InteriorPoint
 from torchlinear.solvers.newton import Newton
 from torchlinear.solvers.newton_cg import NewtonCG
+from torchlinear.solvers.proximal_newton import ProximalNewton
 from torchlinear.solvers.qr import QR
 from torchlinear.statistics import Triangle
 
@@ -27,6 +28,7 @@ __all__ = ["Choice", "choose"]
 CONDITION_DOUBLE = 1e3
 CONDITION_EXTENDED = 1e7
 UNEXPLAINED = 1e-10
+NEWTON_FEATURES = 3_000  # beyond, p^3 and p^2 numbers cost more than passes that form no Hessian
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,12 @@ def choose(objective: Objective) -> Choice:
         )
     if isinstance(objective, PinballObjective):
         return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
+    if not objective.smooth:
+        return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} makes coefficients exactly zero")
     if not objective.loss.separable:
         return Choice(NewtonCG(), "newton_cg: the classes interact, and their Hessian is never formed")
+    if objective.n_features > NEWTON_FEATURES:
+        return Choice(NewtonCG(), f"newton_cg: {objective.n_features:,} columns, whose Hessian is never formed")
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
 
 

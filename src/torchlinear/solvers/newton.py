@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from torchlinear.summed import SummedObjective
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["Newton"]
+__all__ = ["Newton", "iterate", "nearby"]
 
 Array = NDArray[np.float64]
 
@@ -77,26 +78,49 @@ class Newton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        sample = _sample(problem) if torch.equal(coef, problem.start) else None
-        if sample is not None:
-            state = self.init(sample, sample.start)
-            while not state.done and state.epoch < self.epochs and sample.certificate(state.coef) > NEAR:
-                state = self.step(sample, state, Budget(1, math.inf))
-            if problem.value(state.coef) < problem.value(coef):
-                return State(state.coef)
-        if not math.isfinite(problem.value(coef)):
-            coef = problem.first_step()
-        return State(coef.double())
+        return nearby(self, problem, coef)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Newton iterations until the budget is used."""
-        end, trace, first = time.perf_counter() + budget.seconds, [], state.epoch
-        while not state.done and state.epoch - first < budget.epochs:
-            state = _iteration(problem, state)
-            trace.append(problem.value(state.coef))
-            if time.perf_counter() >= end and not _finishing(problem, state):
-                break
-        return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
+        return iterate(problem, state, budget, Curvature.at)
+
+
+class Model(Protocol):
+    """The loss near a point, as simple as its steps can be computed."""
+
+    def step(self, problem: SummedObjective, coef: Tensor) -> tuple[Array, float]:
+        """The step from `coef`, shape (p + 1, k), and how F begins to fall along it."""
+        ...
+
+
+def nearby(solver: Solver, problem: SummedObjective, coef: Tensor) -> State:
+    """State at `coef`; at the optimum of a sample, if there are many rows and that is lower."""
+    sample = _sample(problem) if torch.equal(coef, problem.start) else None
+    if sample is not None:
+        state = solver.init(sample, sample.start)
+        while not state.done and state.epoch < solver.epochs and sample.certificate(state.coef) > NEAR:
+            state = solver.step(sample, state, Budget(1, math.inf))
+        if problem.value(state.coef) < problem.value(coef):
+            return State(state.coef)
+    if not math.isfinite(problem.value(coef)):
+        coef = problem.first_step()
+    return State(coef.double())
+
+
+def iterate(
+    problem: SummedObjective,
+    state: State,
+    budget: Budget,
+    model_at: Callable[[SummedObjective, Tensor], Model | None],
+) -> State:
+    """Iterations until the budget is used, each with the model that `model_at` makes at a point."""
+    end, trace, first = time.perf_counter() + budget.seconds, [], state.epoch
+    while not state.done and state.epoch - first < budget.epochs:
+        state = _iteration(problem, state, model_at(problem, state.coef))
+        trace.append(problem.value(state.coef))
+        if time.perf_counter() >= end and not _finishing(problem, state):
+            break
+    return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,29 @@ class Curvature:
         mean = np.column_stack([triangle.mean.high[:p] for triangle in triangles])
         return cls(factors, mean, np.array([triangle.weight for triangle in triangles]))
 
+    @classmethod
+    def at(cls, problem: SummedObjective, coef: Tensor) -> Curvature | None:
+        """H at `coef`, by orthogonal transformations where normal equations would not do; None if it overflows."""
+        ridge = problem.ridge(problem.weight)
+        for by in ("cholesky", "qr"):
+            working = problem.working(coef, by)
+            if not all(part.finite for part in working.parts):
+                return None
+            triangles = [part if isinstance(part, Triangle) else Triangle.of(part) for part in working.parts]
+            if not problem.intercept:
+                triangles = [triangle.uncentred() for triangle in triangles]
+            found = cls.of(triangles, ridge, intercept=problem.intercept)
+            if by == "qr" or found.sound:
+                break
+        return found
+
+    @property
+    def sound(self) -> bool:
+        """Whether normal equations kept enough digits to judge dependent columns and to solve."""
+        return all(
+            len(factor.kept) == len(factor.scale) and factor.condition <= CONDITION for factor in self.factors
+        )
+
     def step(self, problem: SummedObjective, coef: Tensor) -> tuple[Array, float]:
         """The Newton step from `coef`, shape (p + 1, k), and the derivative of F along it."""
         pull = problem.pull(coef, self.mean)
@@ -138,22 +185,22 @@ class Curvature:
         return np.vstack([beta, offset - (self.mean * beta).sum(axis=0)]), slope / problem.weight
 
 
-def _iteration(problem: SummedObjective, state: State) -> State:
-    """One step of Newton, and chord steps after it while they gain."""
+def _iteration(problem: SummedObjective, state: State, model: Model | None) -> State:
+    """One step with a model, and chord steps after it while they gain."""
     before = problem.certificate(state.coef)
-    curvature = _curvature(problem, state.coef)
-    coef = None if curvature is None else _searched(problem, state.coef, *curvature.step(problem, state.coef))
-    if curvature is None or coef is None:
+    coef = None if model is None else _searched(problem, state.coef, *model.step(problem, state.coef))
+    if model is None or coef is None:
         return replace(state, epoch=state.epoch + 1, done=True)
     left = problem.certificate(coef)
     while left > ACCURATE:
-        nearer = _searched(problem, coef, *curvature.step(problem, coef))
+        nearer = _searched(problem, coef, *model.step(problem, coef))
         if nearer is None or not (reached := problem.certificate(nearer)) < left:
             break
         coef, gained, left = nearer, left / reached if reached else math.inf, reached
         if gained < GAIN:
             break
-    stuck = left > before / 2.0 and problem.value(coef) >= problem.value(state.coef) * (1.0 - ROUNDING)
+    old = problem.value(state.coef)
+    stuck = left > before / 2.0 and problem.value(coef) >= old - ROUNDING * abs(old)
     return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck or left <= ACCURATE)
 
 
@@ -162,30 +209,6 @@ def _finishing(problem: SummedObjective, state: State) -> bool:
     n = problem.rows.n_rows
     cheap = n is not None and n * problem.n_features <= CHEAP
     return cheap and problem.certificate(state.coef) <= FINISH
-
-
-def _curvature(problem: SummedObjective, coef: Tensor) -> Curvature | None:
-    """H at `coef`, by orthogonal transformations where normal equations would not do; None if it overflows."""
-    ridge = problem.ridge(problem.weight)
-    for by in ("cholesky", "qr"):
-        working = problem.working(coef, by)
-        if not all(part.finite for part in working.parts):
-            return None
-        triangles = [part if isinstance(part, Triangle) else Triangle.of(part) for part in working.parts]
-        if not problem.intercept:
-            triangles = [triangle.uncentred() for triangle in triangles]
-        found = Curvature.of(triangles, ridge, intercept=problem.intercept)
-        if by == "qr" or _sound(found):
-            break
-    return found
-
-
-def _sound(curvature: Curvature) -> bool:
-    """Whether normal equations kept enough digits to judge dependent columns and to solve."""
-    return all(
-        len(factor.kept) == len(factor.scale) and factor.condition <= CONDITION
-        for factor in curvature.factors
-    )
 
 
 def _searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:
