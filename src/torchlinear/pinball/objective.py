@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.penalties.separable import Separable
@@ -14,6 +15,8 @@ from torchlinear.pinball.sifting import Target, least
 from torchlinear.summed import SummedObjective
 
 __all__ = ["LinearProgram", "PinballObjective"]
+
+Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -47,17 +50,17 @@ class PinballObjective(SummedObjective):
             return None
         if isinstance(self.penalty, Separable) and not self.penalty.ridge(self.n_features).any():
             return None
-        return f"{self.loss.name} loss is solved exactly with penalty='l1' or none, not {self.penalty}."
+        return f"{self.loss.name} loss with {self.penalty} is no linear programme; use penalty='l1' or none."
 
     @cached_property
     def optimum(self) -> LinearProgram:
         """The optimum, each target by itself; a few passes, kept."""
         p, coef, bound = self.n_features, [], 0.0
-        strengths = np.zeros(p)
+        strengths, centre = np.zeros(p), self.centre if self.intercept else np.zeros(p)
         if isinstance(self.penalty, Separable):
             strengths = np.asarray(self.penalty.lasso(p).numpy(), dtype=np.float64)
         for column in range(self.n_outputs):
-            target = Target(column, self.loss.slopes, strengths, self.intercept)  # type: ignore[attr-defined]
+            target = Target(column, self.loss.slopes, strengths, self.intercept, centre)  # type: ignore[attr-defined]
             found, below = least(self.loaded, target, self.spread.rows)
             coef.append(torch.from_numpy(found))
             bound += below
@@ -66,13 +69,18 @@ class PinballObjective(SummedObjective):
     def certificate(self, coef: Tensor) -> float:
         """Relative duality gap at `coef`, above what rounding makes of it: 0 at the optimum, at most 1."""
         value = self.value(coef)
-        rounded = 16 * EPS * (value + self._size)
         if not np.isfinite(value):
             return float("inf")
-        return max(value - self.optimum.bound - rounded, 0.0) / (value + rounded) if value > 0 else 0.0
+        rounded = (
+            16 * EPS * float((self._sizes * np.vstack([coef.abs().numpy(), np.ones(self.n_outputs)])).sum())
+        )
+        excess = max(value - self.optimum.bound - rounded, 0.0)
+        return excess / value if excess > 0.0 else 0.0
 
     @cached_property
-    def _size(self) -> float:
-        """Root mean square of the targets: what residuals are rounded by."""
-        mean, squares = self.spread.mean[self.n_features :], self.spread.squares[self.n_features :]
-        return float(np.sqrt(squares / self.weight + np.square(mean)).sum())
+    def _sizes(self) -> Array:
+        """Root mean squares of the features, 1, and those of each target: what residuals are rounded by; (p + 2, k)."""
+        squares = self.spread.squares / self.weight + np.square(self.spread.mean)
+        p, sizes = self.n_features, np.sqrt(squares)
+        of_features = np.append(sizes[:p], 1.0)[:, None]
+        return np.vstack([np.repeat(of_features, self.n_outputs, axis=1), sizes[None, p:]])

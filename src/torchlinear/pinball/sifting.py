@@ -47,12 +47,15 @@ class Target:
         Of the L1 penalty, for a sum of weights of 1.
     intercept : bool
         Whether there is one.
+    centre : ndarray, shape (p,)
+        A point near the rows, about which features are summed; zeros without an intercept.
     """
 
     column: int
     slopes: tuple[float, float]
     strengths: Array
     intercept: bool
+    centre: Array
 
     def problem(self, rows: Kept) -> Pinball:
         """The rows and the penalty as one problem, for the weights of `rows`."""
@@ -68,6 +71,12 @@ class Target:
             np.concatenate([below * weight, -strength]),
             np.concatenate([above * weight, strength]),
         )
+
+    def plane(self, coef: Array) -> Array:
+        """Coefficients of a problem in the user's units, the intercept last (0 without one), shape (p + 1,)."""
+        if not self.intercept:
+            return np.append(coef, 0.0)
+        return np.append(coef[:-1], coef[-1] - self.centre @ coef[:-1])
 
 
 @dataclass(frozen=True)
@@ -128,75 +137,80 @@ def least(loaded: Loaded, target: Target, rows: int) -> tuple[Array, float]:
     """
     size = int(((loaded.rows.n_features + 1) * rows) ** (2 / 3))
     if rows <= max(DIRECT_ROWS, 3 * size):
-        found = solve(target.problem(loaded.sum(_kept, target.column, None, np.inf)))
-        return _padded(found.coef, target), found.value - found.gap
-    sampled = loaded.sum(_sampled, target.column, size / rows)
+        found = solve(target.problem(loaded.sum(_kept, target, None, np.inf)))
+        return target.plane(found.coef), found.value - found.gap
+    sampled = loaded.sum(_sampled, target, size / rows)
     first = solve(target.problem(sampled), exact=False)
-    return _sifted(loaded, target, _padded(first.coef, target), sampled, KEPT * size / rows)
+    return _sifted(loaded, target, target.plane(first.coef), sampled, KEPT * size / rows)
 
 
 def _sifted(loaded: Loaded, target: Target, plane: Array, sampled: Kept, share: float) -> tuple[Array, float]:
     """The optimum of all rows: from a plane near it, a sample to measure distances by, and the share to keep."""
-    planes, band = plane[:, None], _band(sampled, plane, share)
-    kept = loaded.sum(_kept, target.column, planes, band)
+    planes, band = plane[:, None], _band(target, sampled, plane, share)
+    kept = loaded.sum(_kept, target, planes, band)
     while True:
         found = solve(target.problem(kept))
-        planes = np.column_stack([planes, _padded(found.coef, target)])
-        after = loaded.sum(_kept, target.column, planes, band)
+        planes = np.column_stack([planes, target.plane(found.coef)])
+        after = loaded.sum(_kept, target, planes, band)
         if after.count == kept.count:
             return planes[:, -1], found.value - found.gap
         if after.count > (1.0 + REGROUPED) * kept.count:
             share, planes = 2.0 * share, planes[:, -1:]
-            band = _band(sampled, planes[:, 0], share)
-            after = loaded.sum(_kept, target.column, planes, band)
+            band = _band(target, sampled, planes[:, 0], share)
+            after = loaded.sum(_kept, target, planes, band)
         kept = after
 
 
-def _kept(block: Block, column: int, planes: Array | None, band: float) -> Kept:
+def _kept(block: Block, target: Target, planes: Array | None, band: float) -> Kept:
     """Rows that are near the first of the planes, shape (p + 1, m), or not on the same side of all of them."""
-    y, weight = block.y[:, column].double(), block.weight
-    weight = torch.ones_like(y) if weight is None else weight
+    y, weight = _column(block, target)
     counted = weight > 0
     if planes is None or band == np.inf:
-        return Kept((_values(block, y, weight, counted),), np.zeros((2, block.X.shape[1] + 2)))
+        return Kept((_values(block, target, counted),), np.zeros((2, block.X.shape[1] + 2)))
     r = y[:, None] - block.predict(torch.from_numpy(planes))
     above, below = (r > 0).all(dim=1), (r < 0).all(dim=1)
     far = (r[:, 0].abs() > band) & counted
-    globs = torch.stack([_summed(block, y, torch.where(far & side, weight, 0.0)) for side in (above, below)])
+    globs = torch.stack(
+        [_summed(block, target, torch.where(far & side, weight, 0.0)) for side in (above, below)]
+    )
     near = counted & ~(far & (above | below))
-    return Kept((_values(block, y, weight, near),), globs.cpu().numpy())
+    return Kept((_values(block, target, near),), globs.cpu().numpy())
 
 
-def _values(block: Block, y: Tensor, weight: Tensor, which: Tensor) -> Array:
-    """Weight, features and target of some rows, shape (m, p + 2)."""
-    X = block.X[which].double() if block.low is None else block.X[which].double() + block.low[which]
-    values = torch.cat([weight[which, None].to(X.device), X, y[which, None].to(X.device)], dim=1)
+def _column(block: Block, target: Target) -> tuple[Tensor, Tensor]:
+    """The target and the weights, shape (n,), float64."""
+    y = block.y[:, target.column].double()
+    return y, torch.ones_like(y) if block.weight is None else block.weight
+
+
+def _values(block: Block, target: Target, which: Tensor) -> Array:
+    """Weight, features about the centre and target of some rows, shape (m, p + 2)."""
+    y, weight = _column(block, target)
+    X = block.X[which].double() - torch.from_numpy(target.centre).to(block.X.device)
+    X = X if block.low is None else X + block.low[which]
+    values = torch.cat([weight[which, None].to(X), X, y[which, None].to(X)], dim=1)
     return np.asarray(values.cpu().numpy())
 
 
-def _summed(block: Block, y: Tensor, weight: Tensor) -> Tensor:
-    """Sums of the weights, of weighted features and of weighted targets, shape (p + 2,)."""
+def _summed(block: Block, target: Target, weight: Tensor) -> Tensor:
+    """Sums of the weights, of weighted features about the centre and of weighted targets, shape (p + 2,)."""
+    y, _ = _column(block, target)
     pull = block.pull(weight[:, None])[:, 0]
-    return torch.cat([pull[-1:], pull[:-1], (weight @ y)[None].to(pull)])
+    about = pull[:-1] - pull[-1] * torch.from_numpy(target.centre).to(pull)
+    return torch.cat([pull[-1:], about, (weight @ y)[None].to(pull)])
 
 
-def _sampled(block: Block, column: int, share: float) -> Kept:
+def _sampled(block: Block, target: Target, share: float) -> Kept:
     """A random share of the rows with a weight; the same ones in every run."""
     drawn = torch.from_numpy(np.random.default_rng(SEED).random(block.X.shape[0]) < share).to(block.y.device)
-    y, weight = block.y[:, column].double(), block.weight
-    weight = torch.ones_like(y) if weight is None else weight
-    return Kept((_values(block, y, weight, drawn & (weight > 0)),), np.zeros((2, block.X.shape[1] + 2)))
+    _, weight = _column(block, target)
+    return Kept((_values(block, target, drawn & (weight > 0)),), np.zeros((2, block.X.shape[1] + 2)))
 
 
-def _band(sampled: Kept, plane: Array, share: float) -> float:
+def _band(target: Target, sampled: Kept, plane: Array, share: float) -> float:
     """The distance from the plane within which a share of the rows lies."""
     if share >= 1.0 or not sampled.count:
         return float("inf")
-    values = sampled.values
-    distance = np.abs(values[:, -1] - values[:, 1:-1] @ plane[:-1] - plane[-1])
+    values, offset = sampled.values, plane[-1] + target.centre @ plane[:-1]
+    distance = np.abs(values[:, -1] - values[:, 1:-1] @ plane[:-1] - offset)
     return float(np.quantile(distance, share))
-
-
-def _padded(coef: Array, target: Target) -> Array:
-    """Coefficients with the intercept last, 0 without one, shape (p + 1,)."""
-    return coef if target.intercept else np.append(coef, 0.0)
