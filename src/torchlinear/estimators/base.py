@@ -9,11 +9,13 @@ import torch
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning as TheirConvergenceWarning
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
+from torchlinear import errors
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
@@ -22,9 +24,13 @@ from torchlinear.model import LinearModel
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
 
-__all__ = ["LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]
+__all__ = ["ConvergenceWarning", "LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]
 
 DTYPES = [np.float64, np.float32]
+
+
+class ConvergenceWarning(errors.ConvergenceWarning, TheirConvergenceWarning):  # type: ignore[misc]
+    """A fit ended before its optimum; whoever filters torchlinear's warning or scikit-learn's catches it."""
 
 
 class TrainingRows:

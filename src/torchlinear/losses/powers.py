@@ -59,7 +59,7 @@ class PowerFamily(Family):
             return (y - torch.xlogy(y, y)).sum(dim=1)
         if p == 2:
             return (1.0 + y.log()).sum(dim=1)
-        return (y.pow(2.0 - p) * (1.0 / (2.0 - p) - 1.0 / (1.0 - p))).sum(dim=1)
+        return (y.clamp(min=0.0).pow(2.0 - p) * (1.0 / (2.0 - p) - 1.0 / (1.0 - p))).sum(dim=1)
 
     def refusal(self, y: Tensor) -> str | None:
         """Why these targets cannot be had; None when they can."""
