@@ -145,7 +145,7 @@ def plan(
         raise InvalidInput(
             "ordered=True takes a number of folds; pass folds=5, or the splits without ordered."
         )
-    if hasattr(folds, "split"):
+    if hasattr(folds, "split") and not isinstance(folds, str):
         pairs = _drawn(folds, rows, groups)
     elif groups is not None:
         raise InvalidInput(
