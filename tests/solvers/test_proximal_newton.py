@@ -36,6 +36,20 @@ def test_ten_digits_of_every_coefficient_and_exact_zeros(name: str, which: int) 
     assert np.abs(found[seen] / truth[seen] - 1.0).max() <= 1e-10
 
 
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("mix", ["0", "0.5", "1"])
+def test_softmax_is_glmnets_multinomial(mix: str, which: int) -> None:
+    path = Path(__file__).parents[1] / "truth" / "r" / f"enet_iris_multinomial_a{mix}.json"
+    case = json.loads(path.read_text())
+    penalty = tl.L1L2(case["lambda"][which], case["alpha"], standardize=case["standardize"])
+    fit = tl.fit(np.array(case["X"]), case["y"], loss="softmax", penalty=penalty, solver="proximal_newton")
+    truth = np.array(case["coef"][which])  # glmnet stopped near the optimum: only it speaks here
+    assert fit.status is tl.Status.CONVERGED
+    np.testing.assert_allclose(fit.intercept.numpy(), truth[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fit.coef.numpy(), truth[1:], rtol=1e-5, atol=1e-6)
+    assert ((fit.coef.numpy() == 0) == (truth[1:] == 0)).all()
+
+
 def test_units_of_the_columns_do_not_matter(rng: np.random.Generator) -> None:
     X = rng.normal(size=(300, 6)) + 1.0
     y = rng.poisson(np.exp(0.5 * X[:, 0] - 0.3 * X[:, 1]))

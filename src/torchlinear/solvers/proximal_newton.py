@@ -19,6 +19,7 @@ from torch import Tensor
 from torchlinear.kernels.coordinate import minimise
 from torchlinear.penalties.separable import Separable
 from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
 from torchlinear.solvers.newton import iterate, nearby
 from torchlinear.statistics import Moments
 from torchlinear.summed import SummedObjective
@@ -54,15 +55,18 @@ class ProximalNewton(Solver):
         """Why not, or None."""
         if not isinstance(objective, SummedObjective):
             return "proximal_newton is for losses that are not quadratic; use solver='auto'."
-        if not objective.loss.separable or not objective.loss.smooth:
-            return (
-                "proximal_newton takes smooth losses whose outputs do not interact, not "
-                f"{objective.loss.name}; use solver='auto'."
-            )
+        if not objective.loss.smooth:
+            return f"proximal_newton takes smooth losses, not {objective.loss.name}; use solver='auto'."
         if objective.asked is not None and not isinstance(objective.asked, Separable):
             return f"proximal_newton takes L1, L2 and elastic net, not {objective.asked}; use solver='auto'."
         if objective.n_features > MOST_FEATURES:
             return f"proximal_newton takes up to {MOST_FEATURES:,} columns; use solver='auto'."
+        count = (objective.n_features + 1) * objective.n_outputs
+        if not objective.loss.separable and count > MOST_COEFFICIENTS:
+            return (
+                f"proximal_newton takes up to {MOST_COEFFICIENTS:,} coefficients of {objective.loss.name}, not "
+                f"{count:,}; use penalty='l2'."
+            )
         return None
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
@@ -71,7 +75,7 @@ class ProximalNewton(Solver):
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Iterations until the budget is used."""
-        return iterate(problem, state, budget, Model.at)
+        return iterate(problem, state, budget, Model.at if problem.loss.separable else Joint.at)
 
 
 @dataclass(frozen=True, slots=True)
