@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from torchlinear.estimators.elastic_net import ElasticNet
     from torchlinear.estimators.elastic_net_cv import ElasticNetCV
+    from torchlinear.estimators.glm import GammaRegressor, PoissonRegressor, TweedieRegressor
     from torchlinear.estimators.huber import HuberRegressor
     from torchlinear.estimators.lasso import Lasso
     from torchlinear.estimators.lasso_cv import LassoCV
@@ -106,6 +107,9 @@ _WHERE = {
     "Absolute": "losses.absolute",
     "Huber": "losses.huber",
     "Quantile": "losses.quantile",
+    "PoissonRegressor": "estimators.glm",
+    "GammaRegressor": "estimators.glm",
+    "TweedieRegressor": "estimators.glm",
     "HuberRegressor": "estimators.huber",
     "QuantileRegressor": "estimators.quantile",
     "InteriorPoint": "solvers.interior_point",
@@ -151,6 +155,7 @@ __all__ = [
     "ElasticNetCV",
     "Fit",
     "Gamma",
+    "GammaRegressor",
     "Huber",
     "HuberRegressor",
     "InteriorPoint",
@@ -167,6 +172,7 @@ __all__ = [
     "NewtonCG",
     "Path",
     "Poisson",
+    "PoissonRegressor",
     "Quantile",
     "QuantileRegressor",
     "RMSprop",
@@ -182,6 +188,7 @@ __all__ = [
     "TorchlinearError",
     "TorchlinearWarning",
     "Tweedie",
+    "TweedieRegressor",
     "adaptive_weights",
     "cross_validate",
     "fit",
