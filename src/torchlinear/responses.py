@@ -12,7 +12,7 @@ from torchlinear.labels import decode
 from torchlinear.losses.base import Loss
 from torchlinear.solution import Solution
 
-__all__ = ["KINDS", "Kind", "blank", "kind_of", "numbers", "probabilities", "respond"]
+__all__ = ["KINDS", "Kind", "blank", "codes_of", "kind_of", "numbers", "probabilities", "respond"]
 
 Kind = Literal["label", "mean", "proba", "link"]
 KINDS = ("label", "mean", "proba", "link")
@@ -54,8 +54,13 @@ def numbers(solution: Solution, eta: Tensor, kind: Kind) -> Tensor:
     mean = loss.mean(eta)
     if kind == "mean":
         return mean
+    return codes_of(mean)
+
+
+def codes_of(mean: Tensor) -> Tensor:
+    """Number of the likeliest class, shape (n, 1), from probabilities of the second of two or of each of several."""
     codes = mean.argmax(dim=1, keepdim=True) if mean.shape[1] > 1 else mean > 0.5
-    return torch.where(blank(eta), torch.nan, codes.double())
+    return torch.where(blank(mean), torch.nan, codes.double())
 
 
 def probabilities(loss: Loss, eta: Tensor) -> Tensor:

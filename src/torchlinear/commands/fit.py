@@ -10,11 +10,13 @@ from torchlinear.commands import screen
 from torchlinear.commands.common import Common, option
 from torchlinear.commands.language import say
 from torchlinear.errors import InvalidInput
+from torchlinear.losses import REGISTRY as LOSSES
+from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.solvers import REGISTRY
 
 if TYPE_CHECKING:
     from torchlinear.fitted import Fit
-    from torchlinear.penalties.l2 import L2
+    from torchlinear.penalties.base import Penalty
     from torchlinear.sources.base import Table
 
 __all__ = ["fit"]
@@ -31,14 +33,21 @@ def fit(
         list[str] | None, option("fit.columns", "--columns", "-x", many=True, metavar="COLUMN...")
     ] = None,
     formula: Annotated[str | None, option("fit.formula", metavar="FORMULA")] = None,
+    loss: Annotated[str, option("fit.loss", metavar="NAME", choices=tuple(LOSSES.entries))] = "squared",
+    link: Annotated[str | None, option("fit.link", metavar="NAME")] = None,
     solver: Annotated[str, option("fit.solver", metavar="NAME", choices=SOLVERS)] = "auto",
-    penalty: Annotated[Literal["none", "l2"], option("fit.penalty", metavar="NAME")] = "none",
+    penalty: Annotated[
+        str, option("fit.penalty", metavar="NAME", choices=("none", *PENALTIES.entries))
+    ] = "none",
     alpha: Annotated[float | None, option("fit.alpha", metavar="NUMBER")] = None,
+    mix: Annotated[float | None, option("fit.mix", metavar="NUMBER")] = None,
     missing: Annotated[Literal["error", "drop", "mean"], option("fit.missing", metavar="WHAT")] = "error",
     weights: Annotated[str | None, option("fit.weights", metavar="COLUMN")] = None,
     weight_type: Annotated[
         Literal["precision", "frequency"], option("fit.weight_type", metavar="KIND")
     ] = "precision",
+    offset: Annotated[str | None, option("fit.offset", metavar="COLUMN")] = None,
+    exposure: Annotated[str | None, option("fit.exposure", metavar="COLUMN")] = None,
     no_intercept: Annotated[bool, option("fit.no_intercept")] = False,
     max_epochs: Annotated[int | None, option("fit.max_epochs", metavar="NUMBER")] = None,
     time_limit: Annotated[float | None, option("fit.time_limit", metavar="SECONDS")] = None,
@@ -51,7 +60,7 @@ def fit(
     from torchlinear.commands import files, summary
 
     files.refuse_picture(plot)
-    shrinkage = _penalty(penalty, alpha)
+    shrinkage = _penalty(penalty, alpha, mix)
 
     import torchlinear as tl
     from torchlinear.sources import read
@@ -61,9 +70,9 @@ def fit(
         target = _ask(table, may_ask=not common.json)
     with screen.busy(say("fit.busy", source=table.source)):
         fitted = tl.fit(
-            table, target, columns=columns, formula=formula, solver=solver, penalty=shrinkage,
-            missing=missing, weights=weights, weight_type=weight_type, intercept=not no_intercept,
-            max_epochs=max_epochs, time_limit=time_limit,
+            table, target, columns=columns, formula=formula, loss=loss, link=link, solver=solver,
+            penalty=shrinkage, missing=missing, weights=weights, weight_type=weight_type, offset=offset,
+            exposure=exposure, intercept=not no_intercept, max_epochs=max_epochs, time_limit=time_limit,
         )  # fmt: skip
     described = fitted.summary(level=level)
     failed = fitted.status in (tl.Status.INTERRUPTED, tl.Status.DIVERGED)
@@ -78,16 +87,18 @@ def fit(
     return int(failed)
 
 
-def _penalty(name: str, alpha: float | None) -> L2 | None:
+def _penalty(name: str, alpha: float | None, mix: float | None) -> Penalty | None:
+    if mix is not None and name != "elastic_net":
+        raise InvalidInput(say("fit.mix_alone"))
     if name == "none":
         if alpha is not None:
             raise InvalidInput(say("fit.alpha_alone"))
         return None
     if alpha is None:
-        raise InvalidInput(say("fit.alpha_missing"))
-    import torchlinear as tl
-
-    return tl.L2(alpha)
+        raise InvalidInput(say("fit.alpha_missing", name=name))
+    given = {} if mix is None else {"mix": mix}
+    made: Penalty = PENALTIES.load(name)(alpha, **given)
+    return made
 
 
 def _ask(table: Table, *, may_ask: bool) -> str:

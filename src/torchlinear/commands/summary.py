@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from torchlinear.inference.summary import Summary
+    from torchlinear.labels import Label
 
 __all__ = ["show"]
 
@@ -53,11 +54,20 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
         total = math.nan if summary.weight is None else summary.weight
         yield "weights", say("summary.weight_sum", kind=kind, total=f"{total:,.6g}")
     yield "loss", summary.loss
+    if summary.classes is not None:
+        yield "classes", _classes(summary.classes, single=len(summary.tables) == 1)
+    if summary.offset is not None:
+        yield "offset", summary.offset
     yield "penalty", say("summary.none") if summary.penalty == "none" else summary.penalty
     yield "solver", summary.solver
     yield "status", _status(summary)
     if summary.inference:
         yield "errors", say(f"summary.{summary.cov}")
+
+
+def _classes(classes: tuple[Label, ...], *, single: bool) -> str:
+    listed = text.classes(classes)
+    return say("summary.success", classes=listed, success=str(classes[-1])) if single else listed
 
 
 def _status(summary: Summary) -> str:

@@ -20,6 +20,7 @@ from torchlinear.inference.likelihood import Likelihood, likelihood
 from torchlinear.inference.table import Coefficients, tables_of
 from torchlinear.inference.tests import Quality, critical, quality
 from torchlinear.information import Information
+from torchlinear.labels import Label
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.registry import suggestion
 from torchlinear.solution import Solution
@@ -54,7 +55,7 @@ class Summary:
         Rows with a weight above zero.
     weight : float or None
         Sum of the weights.
-    features, intercept, loss, penalty, weight_type, solver, status, certificate, epochs
+    features, intercept, loss, penalty, weight_type, solver, status, certificate, epochs, classes, offset
         As in the solution.
     """
 
@@ -75,6 +76,8 @@ class Summary:
     status: str
     certificate: float
     epochs: int
+    classes: tuple[Label, ...] | None = None
+    offset: str | None = None
 
     def __str__(self) -> str:
         from torchlinear.inference.text import as_text
@@ -125,6 +128,8 @@ class Summary:
             "weight_type": self.weight_type,
             "intercept": self.intercept,
             "loss": self.loss,
+            "classes": None if self.classes is None else list(self.classes),
+            "offset": self.offset,
             "penalty": self.penalty,
             "solver": self.solver,
             "status": self.status,
@@ -189,6 +194,8 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
         status=solution.status.label,
         certificate=solution.certificate,
         epochs=len(solution.history),
+        classes=solution.classes,
+        offset=solution.offset,
     )
 
 

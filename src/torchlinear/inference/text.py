@@ -13,14 +13,16 @@ from torchlinear.inference.likelihood import Likelihood
 from torchlinear.inference.numerals import aligned, pad, printable, probability, row, significant, width
 from torchlinear.inference.table import Coefficients
 from torchlinear.inference.tests import Quality
+from torchlinear.labels import Label
 
 if TYPE_CHECKING:
     from torchlinear.inference.summary import Summary
 
-__all__ = ["as_text", "cells", "facts", "formula", "goodness", "headings"]
+__all__ = ["as_text", "cells", "classes", "facts", "formula", "goodness", "headings"]
 
 WIDTH = 80
 TERMS = 8  # features that the formula line names
+CLASSES = 8  # classes that are named
 
 
 def as_text(summary: Summary) -> str:
@@ -48,7 +50,13 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         }
         kind = summary.weight_type
         found.append(("weights", f"{kind} ({meaning.get(kind, kind)}), sum {summary.weight:,.6g}"))
-    found += [("loss", summary.loss), ("penalty", summary.penalty), ("solver", summary.solver)]
+    found.append(("loss", summary.loss))
+    if summary.classes is not None:
+        success = f"; the coefficients are of {summary.classes[-1]}" if len(summary.tables) == 1 else ""
+        found.append(("classes", printable(classes(summary.classes) + success)))
+    if summary.offset is not None:
+        found.append(("offset", printable(summary.offset)))
+    found += [("penalty", summary.penalty), ("solver", summary.solver)]
     certainty = "" if math.isnan(summary.certificate) else f" (certificate {summary.certificate:.1e})"
     epochs = f" after {summary.epochs:,} epochs" if summary.epochs > 1 else ""
     found.append(("status", summary.status.replace("_", " ") + epochs + certainty))
@@ -58,6 +66,12 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         how = f"one variance for every row{weighted}" if plain else "expected information"
         found.append(("std err", f"{summary.cov} ({how})"))
     return found
+
+
+def classes(labels: Sequence[Label]) -> str:
+    """List classes, no more than eight."""
+    more = ", ..." * (len(labels) > CLASSES)
+    return ", ".join(map(str, labels[:CLASSES])) + more
 
 
 def formula(summary: Summary, target: str) -> str:
