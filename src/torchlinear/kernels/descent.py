@@ -291,5 +291,6 @@ def follow(rule: Rule, walk: Walk, gradients: Array, rates: Array) -> Walk:
 
 
 def rule_numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array]:
+    """Return the rule with learning rates (steps, G) as the first arguments of a compiled loop."""
     rates = np.ascontiguousarray(rates, dtype=np.float64)
     return rule.code, rule.single, rule.single_scalars, rule.spans, rule.hyper, rates

@@ -1,4 +1,4 @@
-"""Compiled: what `Eager` does, for one affine map with `MSELoss`, in the kernels of the descent family.
+"""Compiled: what `Eager` does, for one affine map and a known loss, in the kernels of the descent family.
 
 As with `Eager`, what is trained lives in the module, the optimiser and the scheduler: every step reads on
 where the last one stopped, and leaves them as torch's own loop would.
@@ -10,7 +10,6 @@ import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,66 +18,21 @@ from numpy.typing import NDArray
 from torch import Tensor, optim
 
 from torchlinear import interruption
-from torchlinear.block import TensorRows
-from torchlinear.kernels.descent import Quadratic, Walk, full_batch
+from torchlinear.kernels.descent import Walk
 from torchlinear.solvers.base import Budget, Solver, State
-from torchlinear.solvers.descent_batches import View, batches, descend
-from torchlinear.solvers.frame import Frame, quadratic
+from torchlinear.solvers.compiled_rows import CompiledRows
 from torchlinear.solvers.optimizers import Translation, write_back
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
-    from torchlinear.quadratic import QuadraticObjective
     from torchlinear.training.modules import Batching
 
-__all__ = ["Compiled", "SquaredRows"]
+__all__ = ["Compiled"]
 
 Array = NDArray[np.float64]
 
 CALL_SECONDS = 0.02  # what one call of a kernel should take: it cannot be interrupted
 SCHEDULER_SECONDS = 1e-5  # measured: one step of a scheduler
-
-
-@dataclass(frozen=True)
-class SquaredRows:
-    """Squared loss of an affine map on rows in memory.
-
-    Attributes
-    ----------
-    objective : QuadraticObjective
-        Squared loss on the rows.
-    batching : Batching
-        How the rows are split.
-    mean : bool
-        Whether the loss of a batch is the mean over rows and outputs, as of `MSELoss`; otherwise their sum.
-    by_moments : bool
-        Whether epochs come from the second moments of all rows, instead of from the rows.
-    """
-
-    objective: QuadraticObjective
-    batching: Batching
-    mean: bool
-    by_moments: bool
-
-    @cached_property
-    def form(self) -> Quadratic:
-        """The loss of all rows as a quadratic."""
-        share = 1.0 / (self.batching.n_rows * self.objective.n_outputs) if self.mean else 1.0
-        return quadratic(self.objective.factor, self.frame, np.zeros(self.objective.n_features), share)
-
-    @cached_property
-    def view(self) -> View:
-        """The rows as batches."""
-        rows, size = self.objective.rows, self.batching.size
-        assert isinstance(rows, TensorRows)
-        view = batches(rows, self.frame, np.zeros(self.objective.n_features), size)
-        share = 1.0 / self.objective.n_outputs if self.mean else float(size)
-        return replace(view, kernel=replace(view.kernel, factor=share))
-
-    @cached_property
-    def frame(self) -> Frame:
-        """The user's units."""
-        return Frame.users(self.objective.n_features, self.objective.n_outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +58,28 @@ class Compiled(Solver):
         """Why not, always: this solver is for modules."""
         return "compiled trains modules, by tl.train; tl.fit has the descent family under its own names."
 
-    def init(self, problem: SquaredRows, coef: Tensor) -> State:
+    def init(self, problem: CompiledRows, coef: Tensor) -> State:
         """State before the first step."""
         walk = self.translation.walk
         return State(problem.frame.coef(walk.theta), memory=_memory(walk, 0.0, None))
 
-    def step(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+    def step(self, problem: CompiledRows, state: State, budget: Budget) -> State:
         """Train until the budget is used or the parameters stop being finite; ends between batches."""
         if hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
             self.optimizer._opt_called = True  # type: ignore[attr-defined]  # schedulers want to know
-        go_on = self._epochs if problem.by_moments else self._batches
+        go_on = self._epochs if problem.by_epochs else self._batches
         after = go_on(problem, state, budget)
         walk = _walk(after)
         write_back(self.optimizer, self.translation, walk)
         trace = after.trace.float().double() if self.translation.rule.single else after.trace
         return replace(after, coef=problem.frame.coef(walk.theta), trace=trace)
 
-    def _epochs(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+    def _epochs(self, problem: CompiledRows, state: State, budget: Budget) -> State:
         walk, losses = _walk(state), [np.empty(0)]
-        p, k = problem.objective.n_features, problem.objective.n_outputs
-        seconds = 2e-7 + k * p * (3e-10 * p + 1e-8)  # measured: 20 features cost 0.3 us
-        for count in _calls(
-            budget.epochs, budget.seconds, seconds + SCHEDULER_SECONDS * bool(self.scheduler)
-        ):
+        seconds = problem.epoch_seconds + SCHEDULER_SECONDS * bool(self.scheduler)
+        for count in _calls(budget.epochs, budget.seconds, seconds):
             before = self._remember()
-            done = full_batch(problem.form, self.translation.rule, walk, self._rates_ahead(count))
+            done = problem.epochs(self.translation.rule, walk, self._rates_ahead(count))
             walk = done.walk
             losses.append(done.losses)
             if len(done.losses) < count:
@@ -142,19 +93,18 @@ class Compiled(Solver):
             trace=torch.from_numpy(trace),
         )
 
-    def _batches(self, problem: SquaredRows, state: State, budget: Budget) -> State:
+    def _batches(self, problem: CompiledRows, state: State, budget: Budget) -> State:
         walk, losses = _walk(state), list[float]()
         batching, cursor, total = problem.batching, state.cursor, float(state.memory["total"])
         order = state.memory.get("order")
-        p, k, n = problem.objective.n_features, problem.objective.n_outputs, batching.n_rows
-        seconds = batching.size * (6e-8 + 2e-9 * p * k * (1.0 + 4.0 / batching.size))  # measured
-        for count in _calls(2**62, budget.seconds, seconds):
+        n = batching.n_rows
+        for count in _calls(2**62, budget.seconds, problem.batch_seconds):
             if cursor == 0:
                 order, total = _order(batching), 0.0
             stop = min(cursor + count * batching.size, n)
             rates = self.translation.rates(self.optimizer)
             assert order is not None
-            part = descend(problem.view, self.translation.rule, walk, rates, order, cursor, stop, total)
+            part = problem.part(self.translation.rule, walk, rates, order, cursor, stop, total)
             walk, cursor, total = part.walk, part.cursor, part.total
             if cursor == n:
                 cursor = 0

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.block import TensorRows
-from torchlinear.kernels.descent import Batches, Part, Rule, Walk, mini_batch
+from torchlinear.kernels import criteria, descent
+from torchlinear.kernels.criteria import Criterion, Minibatches
+from torchlinear.kernels.descent import Batches, Part, Rule, Walk
 from torchlinear.solvers.frame import Frame
 
-__all__ = ["View", "batches", "descend", "steepest_row"]
+__all__ = ["View", "batches", "batches_of", "descend", "steepest_row"]
 
 Array = NDArray[np.float64]
 
@@ -28,28 +30,24 @@ class View:
 
     Attributes
     ----------
-    kernel : Batches
+    kernel : Batches or Minibatches
         What the kernel takes; its X and y are empty when the rows cannot be handed over as they lie.
     apart : tuple of Tensor, optional
         X and y, when they are large and lie column by column, or lie on a GPU: then the rows of each call are
         gathered first, at several times the cost.
     """
 
-    kernel: Batches
+    kernel: Batches | Minibatches
     apart: tuple[Tensor, Tensor] | None
 
 
 def batches(rows: TensorRows, frame: Frame, strength: Array, size: int) -> View:
     """Look at `rows` in `frame`, in batches of `size`, with the penalty ``1/2 sum strength_j beta_j^2``."""
-    X, y = _row_major(rows), rows.y.detach()
-    lies_well = X.device.type == "cpu" and X.is_contiguous()
-    weight = np.empty(0)
-    if rows.weight is not None:
-        weight = (rows.weight.double() / rows.weight.double().mean()).cpu().numpy()
+    X, y, weight, apart = _arrays(rows)
     kernel = Batches(
-        X=X.numpy() if lies_well else np.empty((0, X.shape[1])),
-        y=y.cpu().contiguous().numpy() if lies_well else np.empty((0, y.shape[1])),
-        weight=np.ascontiguousarray(weight),
+        X=X,
+        y=y,
+        weight=weight,
         batch_size=size,
         centre=frame.centre,
         scale=frame.scale,
@@ -59,7 +57,36 @@ def batches(rows: TensorRows, frame: Frame, strength: Array, size: int) -> View:
         ridge=frame.ridge(strength),
         gain=frame.gain,
     )
-    return View(kernel, None if lies_well else (X, y))
+    return View(kernel, apart)
+
+
+def batches_of(rows: TensorRows, criterion: Criterion, frame: Frame, strength: Array, size: int) -> View:
+    """As `batches`, for a loss other than the squared; targets are used as they are, whatever the frame."""
+    X, y, weight, apart = _arrays(rows)
+    kernel = Minibatches(
+        X=X,
+        y=np.asarray(y, dtype=np.float64),
+        weight=weight,
+        batch_size=size,
+        centre=frame.centre,
+        scale=frame.scale,
+        criterion=criterion,
+        ridge=frame.ridge(strength),
+    )
+    return View(kernel, apart)
+
+
+def _arrays(
+    rows: TensorRows,
+) -> tuple[NDArray[np.floating], NDArray[np.floating], Array, tuple[Tensor, Tensor] | None]:
+    """X, y and weights of mean 1 for a kernel, and X and y where they cannot be handed over as they lie."""
+    X, y = _row_major(rows), rows.y.detach()
+    weight = np.empty(0)
+    if rows.weight is not None:
+        weight = np.ascontiguousarray((rows.weight.double() / rows.weight.double().mean()).cpu().numpy())
+    if X.device.type == "cpu" and X.is_contiguous():
+        return X.numpy(), y.cpu().contiguous().numpy(), weight, None
+    return np.empty((0, X.shape[1])), y[:0].cpu().numpy(), weight, (X, y)
 
 
 def _row_major(rows: TensorRows) -> Tensor:
@@ -75,15 +102,31 @@ def _row_major(rows: TensorRows) -> Tensor:
 def descend(
     view: View, rule: Rule, walk: Walk, rates: Array, order: Tensor, first: int, last: int, total: float
 ) -> Part:
-    """Go on over ``order[first:last]``; see `kernels.descent.mini_batch`."""
+    """Go on over ``order[first:last]``; see `mini_batch` of `kernels.descent` and `kernels.criteria`."""
     if view.apart is None:
-        return mini_batch(view.kernel, rule, walk, rates, order.numpy(), first, last, total)
+        return _mini_batch(view.kernel, rule, walk, rates, order.numpy(), first, last, total)
     taken = order[first:last].long()
     X, y = (t.index_select(0, taken.to(t.device)).cpu().contiguous().numpy() for t in view.apart)
     weight = view.kernel.weight[taken.numpy()] if view.kernel.weight.size else view.kernel.weight
-    chunk = replace(view.kernel, X=X, y=y, weight=weight)
-    part = mini_batch(chunk, rule, walk, rates, np.arange(last - first, dtype=np.int32), total=total)
+    chunk = replace(view.kernel, X=X, y=y.astype(view.kernel.y.dtype, copy=False), weight=weight)
+    everything = np.arange(last - first, dtype=np.int32)
+    part = _mini_batch(chunk, rule, walk, rates, everything, 0, last - first, total)
     return Part(part.walk, first + part.cursor, part.total)
+
+
+def _mini_batch(
+    kernel: Batches | Minibatches,
+    rule: Rule,
+    walk: Walk,
+    rates: Array,
+    order: NDArray[np.int32],
+    first: int,
+    last: int,
+    total: float,
+) -> Part:
+    if isinstance(kernel, Batches):
+        return descent.mini_batch(kernel, rule, walk, rates, order, first, last, total)
+    return criteria.mini_batch(kernel, rule, walk, rates, order, first, last, total)
 
 
 def steepest_row(rows: TensorRows, frame: Frame, intercept: bool) -> float:

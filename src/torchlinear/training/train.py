@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
-from torch.nn import functional as F
 
 from torchlinear.block import TensorRows, default_names
 from torchlinear.engines.local import single_threaded_blas
@@ -25,11 +24,13 @@ from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solution import Solution
 from torchlinear.solvers.base import Solver, State
-from torchlinear.solvers.compiled import Compiled, SquaredRows
+from torchlinear.solvers.compiled import Compiled
+from torchlinear.solvers.compiled_rows import CompiledRows, SquaredRows
 from torchlinear.solvers.eager import Eager
 from torchlinear.solvers.optimizers import from_optimizer
 from torchlinear.training import checks
-from torchlinear.training.compiling import Way, fastest, obstacle, squared_rows
+from torchlinear.training.compiling import compiled_rows, obstacle, squared_rows
+from torchlinear.training.criteria import as_module, squared
 from torchlinear.training.first_loss import name_of
 from torchlinear.training.modules import Batching, Criterion, ModuleProblem
 from torchlinear.training.tracing import Affine, NotAffine, trace
@@ -170,7 +171,7 @@ class _EpochLog:
 class _Plan:
     """How a module is trained: by which solver and why, and what is known of it."""
 
-    problem: ModuleProblem | SquaredRows
+    problem: ModuleProblem | CompiledRows
     solver: Solver
     reason: str
     module: ModuleProblem
@@ -196,11 +197,10 @@ def _plan(
     turned = affine.transposed and affine.weight.ndim == 2
     translation = from_optimizer(optimizer, affine.weight, affine.bias, transposed=turned)
     rows = "all rows" if module.batching.batch_size is None else f"{module.batching.size} rows"
-    reason = f"compiled: one affine map, MSELoss, {type(optimizer).__name__}, {rows} a step"
+    called = name_of(as_module(module.criterion))
+    reason = f"compiled: one affine map, {called}, {type(optimizer).__name__}, {rows} a step"
     solver = Compiled(optimizer, scheduler, translation)
-    way = fastest(module.batching, affine, epochs)
-    problem = squared_rows(module, affine, by_moments=way is Way.MOMENTS)
-    return _Plan(problem, solver, reason, module, affine, None)
+    return _Plan(compiled_rows(module, affine, epochs), solver, reason, module, affine, None)
 
 
 def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFit:
@@ -218,7 +218,7 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
         names=default_names("x", X.shape[1]),
         targets=default_names("y", coef.shape[1]),
         intercept=affine is None or affine.bias is not None,
-        loss="squared" if _squared(module.criterion) else name_of(module.criterion),
+        loss="squared" if squared(module.criterion) else name_of(module.criterion),
         penalty=_decay(optimizer) or "none",
         solver=plan.reason,
         status=outcome.status,
@@ -234,7 +234,7 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
 
 def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> QuadraticObjective | None:
     """The objective whose optimum the training was on its way to, where it is known and cheap."""
-    if plan.affine is None or not _squared(plan.module.criterion) or _decay(optimizer):
+    if plan.affine is None or not squared(plan.module.criterion) or _decay(optimizer):
         return None
     n, p = len(plan.module.x), len(coef) - 1
     if n * p**2 + 30 * p**3 > EXACT_WORK or not bool(torch.isfinite(coef).all()):
@@ -242,10 +242,6 @@ def _exact(plan: _Plan, optimizer: optim.Optimizer, coef: Tensor) -> QuadraticOb
     if isinstance(plan.problem, SquaredRows):
         return plan.problem.objective
     return squared_rows(plan.module, plan.affine).objective
-
-
-def _squared(criterion: Criterion) -> bool:
-    return type(criterion) is nn.MSELoss or criterion is F.mse_loss
 
 
 def _decay(optimizer: optim.Optimizer) -> str:
