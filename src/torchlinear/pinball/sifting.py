@@ -20,7 +20,7 @@ from torch import Tensor
 
 from torchlinear.block import Block
 from torchlinear.engines.base import Loaded
-from torchlinear.pinball.problem import Pinball
+from torchlinear.pinball.problem import Optimum, Pinball
 from torchlinear.pinball.solution import solve
 
 __all__ = ["Target", "least"]
@@ -28,6 +28,7 @@ __all__ = ["Target", "least"]
 Array = NDArray[np.float64]
 
 DIRECT_ROWS = 4_000  # up to which all rows are kept
+INSIDE = 1.0 - 1e-9  # of a dual's interval
 KEPT = 0.8  # of the sample, as in Portnoy and Koenker
 REGROUPED = 0.3  # of the kept rows: as many that turn out to lie on the other side ask for a new first plane
 SEED = 20
@@ -72,11 +73,15 @@ class Target:
             np.concatenate([above * weight, strength]),
         )
 
-    def plane(self, coef: Array) -> Array:
-        """Coefficients of a problem in the user's units, the intercept last (0 without one), shape (p + 1,)."""
-        if not self.intercept:
-            return np.append(coef, 0.0)
-        return np.append(coef[:-1], coef[-1] - self.centre @ coef[:-1])
+    def plane(self, found: Optimum, weight: float) -> Array:
+        """Coefficients of a problem in the user's units, the intercept last (0 without one), shape (p + 1,).
+
+        Where the dual of a penalty is inside of its interval, the coefficient is 0 (complementary slackness).
+        """
+        p, penalised = len(self.strengths), np.flatnonzero(self.strengths)
+        beta, dual = found.coef[:p].copy(), np.abs(found.dual[len(found.dual) - len(penalised) :])
+        beta[penalised[dual < INSIDE * weight * self.strengths[penalised]]] = 0.0
+        return np.append(beta, found.coef[p] - self.centre @ beta if self.intercept else 0.0)
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,12 @@ def least(loaded: Loaded, target: Target, rows: int) -> tuple[Array, float]:
     """
     size = int(((loaded.rows.n_features + 1) * rows) ** (2 / 3))
     if rows <= max(DIRECT_ROWS, 3 * size):
-        found = solve(target.problem(loaded.sum(_kept, target, None, np.inf)))
-        return target.plane(found.coef), found.value - found.gap
+        kept = loaded.sum(_kept, target, None, np.inf)
+        found = solve(target.problem(kept))
+        return target.plane(found, kept.weight), found.value - found.gap
     sampled = loaded.sum(_sampled, target, size / rows)
     first = solve(target.problem(sampled), exact=False)
-    return _sifted(loaded, target, target.plane(first.coef), sampled, KEPT * size / rows)
+    return _sifted(loaded, target, target.plane(first, sampled.weight), sampled, KEPT * size / rows)
 
 
 def _sifted(loaded: Loaded, target: Target, plane: Array, sampled: Kept, share: float) -> tuple[Array, float]:
@@ -150,7 +156,7 @@ def _sifted(loaded: Loaded, target: Target, plane: Array, sampled: Kept, share: 
     kept = loaded.sum(_kept, target, planes, band)
     while True:
         found = solve(target.problem(kept))
-        planes = np.column_stack([planes, target.plane(found.coef)])
+        planes = np.column_stack([planes, target.plane(found, kept.weight)])
         after = loaded.sum(_kept, target, planes, band)
         if after.count == kept.count:
             return planes[:, -1], found.value - found.gap

@@ -1,0 +1,63 @@
+"""`tl.InteriorPoint` by the words that users type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import QuantileRegressor
+
+import torchlinear as tl
+
+
+@pytest.mark.parametrize("solver", ["auto", "interior_point", tl.InteriorPoint()])
+def test_engels_food_expenditures_as_r(solver: str, truth: Path) -> None:
+    case = json.loads((truth / "r" / "quantile_engel.json").read_text())
+    income, y = np.array(case["X"])[:, 1], np.array(case["y"])
+    for there in case["fits"]:
+        fit = tl.fit(income, y, loss=tl.Quantile(there["tau"]), solver=solver)
+        found = [fit.intercept.item(), fit.coef.item()]
+        np.testing.assert_allclose(found, there["coef"], rtol=2e-14)  # R prints 15 digits
+        assert len(y) * fit.history.loss[-1].item() == pytest.approx(there["rho"], rel=2e-14)
+        assert fit.status is tl.Status.CONVERGED
+        assert fit.certificate == 0.0
+        assert fit.solver.startswith("interior_point")
+
+
+@pytest.mark.parametrize("alpha", [0.003, 0.05, 10.0])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_l1_as_scikit_learn(alpha: float, intercept: bool, rng: np.random.Generator) -> None:
+    X = rng.normal(size=(150, 6)) + 0.5
+    y = X @ [1.0, -1.0, 0.1, 0.0, 0.0, 0.05] + rng.normal(size=150)
+    theirs = QuantileRegressor(quantile=0.3, alpha=alpha, fit_intercept=intercept).fit(X, y)
+    fit = tl.fit(X, y, loss=tl.Quantile(0.3), penalty=tl.L1(alpha), intercept=intercept)
+    np.testing.assert_allclose(
+        fit.coef, theirs.coef_, rtol=1e-8, atol=1e-9
+    )  # HiGHS ends within 1e-7 of its rows
+    np.testing.assert_allclose(fit.intercept, theirs.intercept_, rtol=1e-8, atol=1e-9)
+    assert (fit.coef.numpy() == 0).tolist() == (np.abs(theirs.coef_) < 1e-12).tolist()
+    assert fit.certificate == 0.0
+
+
+def test_what_it_cannot_do_it_says() -> None:
+    X, y = np.arange(6.0), np.array([1.0, 0.0, 3.0, 1.0, 5.0, 2.0])
+    with pytest.raises(
+        tl.InvalidInput, match=r"piecewise linear, not squared; use loss='quantile' or 'absolute'"
+    ):
+        tl.fit(X, y, solver="interior_point")
+    with pytest.raises(
+        tl.InvalidInput, match=r"quantile.* with L2\(1\) is no linear programme; use penalty='l1'"
+    ):
+        tl.fit(X, y, loss="quantile", penalty="l2")
+
+
+def test_quantiles_do_not_mind_outliers(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(500, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=500)
+    fit = tl.fit(X, y, loss="absolute")
+    above = y > fit.predict(X) + 1e-9
+    y[above] += 1e6 * rng.random(above.sum())  # rows that stay above the plane pull as before
+    moved = tl.fit(X, y, loss="absolute")
+    np.testing.assert_allclose(moved.coef, fit.coef, rtol=1e-9)
