@@ -164,13 +164,13 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         target = check_array(to_numpy(y), ensure_2d=False, dtype=np.float64)
         check_consistent_length(eta, target)
         weight = _check_sample_weight(to_numpy(sample_weight), eta[:, None], dtype=np.float64)
-        loss, column = self._loss(), torch.from_numpy(target.reshape(len(eta), 1))
+        loss, column = self._loss(), torch.tensor(target).reshape(len(eta), 1)
         _refuse(loss, column)
         mean = torch.tensor(np.average(target.ravel(), weights=weight), dtype=torch.float64)
         null = loss.predictor(mean).expand(len(eta), 1)
         least = loss.least(column)
         deviances = [loss.value(at, column) - least for at in (torch.from_numpy(eta)[:, None], null)]
-        ours, nulls = (float(torch.from_numpy(weight) @ deviance) for deviance in deviances)
+        ours, nulls = (float(torch.tensor(weight) @ deviance) for deviance in deviances)
         return 1.0 - ours / nulls
 
 
