@@ -160,6 +160,8 @@ def _values(y: Any) -> Tensor | NDArray[Any]:
             else y.detach()
         )
     array = np.asarray(y)
+    if array.dtype.kind == "U" and isinstance(y, list | tuple):
+        array = np.asarray(y, dtype=object)  # NumPy writes numbers and NaN among texts as texts
     if array.dtype.kind == "O":
         array = _narrowed(array)
     if array.dtype.kind in "OU":

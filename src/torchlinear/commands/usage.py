@@ -53,7 +53,7 @@ class Help:
             lines = screen.wrapped(_message(entry.description) + _details(entry), width)
             console.print(Text(f"  {name}".ljust(indent), style="cyan") + Text(lines[0]), soft_wrap=True)
             for line in lines[1:]:
-                console.print(" " * indent + line, soft_wrap=True)
+                console.print(Text(" " * indent + line), soft_wrap=True)
         console.print()
 
 
