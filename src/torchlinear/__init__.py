@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from torchlinear.estimators.huber import HuberRegressor
     from torchlinear.estimators.lasso import Lasso
     from torchlinear.estimators.lasso_cv import LassoCV
+    from torchlinear.estimators.linear_probe import LinearProbe
     from torchlinear.estimators.linear_regression import LinearRegression
+    from torchlinear.estimators.logistic import LogisticRegression
     from torchlinear.estimators.quantile import QuantileRegressor
     from torchlinear.estimators.ridge import Ridge
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
@@ -99,8 +101,10 @@ _WHERE = {
     "NAdam": "solvers.rules",
     "LassoCV": "estimators.lasso_cv",
     "ElasticNetCV": "estimators.elastic_net_cv",
+    "LinearProbe": "estimators.linear_probe",
     "LinearRegression": "estimators.linear_regression",
     "Ridge": "estimators.ridge",
+    "LogisticRegression": "estimators.logistic",
     "RidgeCV": "estimators.ridge_cv",
     "RidgeClassifier": "estimators.ridge_classifier",
     "RidgeClassifierCV": "estimators.ridge_classifier_cv",
@@ -163,7 +167,9 @@ __all__ = [
     "InverseGaussian",
     "Lasso",
     "LassoCV",
+    "LinearProbe",
     "LinearRegression",
+    "LogisticRegression",
     "MissingExtra",
     "ModelFileError",
     "NAdam",

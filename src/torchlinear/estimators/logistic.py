@@ -1,0 +1,300 @@
+"""Logistic regression behind scikit-learn's interface: two classes by the logit, more by the softmax."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+
+from torchlinear.api import objective_of, solve
+from torchlinear.errors import InvalidInput
+from torchlinear.estimators.base import ConvergenceWarning, to_numpy
+from torchlinear.estimators.classifier import LabelledRows, LinearClassifier, Probabilities
+from torchlinear.loop import Status
+from torchlinear.losses.base import Loss
+from torchlinear.losses.binomial import Binomial
+from torchlinear.losses.softmax import Softmax
+from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.elastic_net import L1L2
+from torchlinear.penalties.l1 import L1
+from torchlinear.penalties.l2 import L2
+from torchlinear.solution import Solution
+
+__all__ = ["LogisticClassifier", "LogisticRegression", "penalty_of"]
+
+SOLVERS = {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
+
+
+def penalty_of(strength: float, l1_ratio: float) -> Penalty | None:
+    """The penalty ``strength * (l1_ratio |beta|_1 + (1 - l1_ratio) / 2 |beta|^2)``; None of strength 0."""
+    if strength == 0.0:
+        return None
+    return (
+        L2(strength) if l1_ratio == 0 else L1(strength) if l1_ratio == 1 else L1L2(strength, float(l1_ratio))
+    )
+
+
+class LogisticClassifier(Probabilities, LinearClassifier):  # type: ignore[misc]
+    """What logistic regressions share: the problem of some rows, and its solution kept."""
+
+    fit_intercept: bool
+    max_iter: int
+    solver: str
+    penalty: str | None
+    dual: bool
+
+    def _solved(
+        self, rows: LabelledRows, C: float, l1_ratio: float, start: torch.Tensor | None = None
+    ) -> Solution:
+        """Coefficients at the optimum of ``C sum(w loss) + penalty``, shape (p + 1, 1) or (p + 1, c)."""
+        classes = len(rows.classes)
+        loss: Loss = Binomial() if classes == 2 else Softmax()
+        objective = objective_of(
+            loss,
+            penalty_of(0.0 if math.inf == C else 1.0 / (C * rows.total_weight), l1_ratio),
+            rows.tensors(),
+            intercept=self.fit_intercept,
+            n_outputs=1 if classes == 2 else classes,
+        )
+        found = solve(objective, infer=False, start=start, max_epochs=int(self.max_iter) or 1)
+        if found.status is not Status.CONVERGED:
+            name = type(self).__name__
+            warnings.warn(f"{name}: fit {found.status.value}", ConvergenceWarning, stacklevel=3)
+        return found
+
+    def _check_solver(self, penalty: str | None) -> None:
+        """Refuse what scikit-learn's solver of that name refuses, in its words."""
+        solver = self.solver
+        if solver not in ("liblinear", "saga") and penalty not in ("l2", None):
+            raise InvalidInput(
+                f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty."
+            )
+        if solver != "liblinear" and self.dual:
+            raise InvalidInput(f"Solver {solver} supports only dual=False, got dual={self.dual}")
+        if penalty == "elasticnet" and solver != "saga":
+            raise InvalidInput(f"Only 'saga' solver supports elasticnet penalty, got solver={solver}.")
+        if solver == "liblinear" and penalty is None:
+            raise InvalidInput("C=np.inf as well as penalty=None is not supported for the liblinear solver")
+
+    def _refuse_many(self, classes: int) -> None:
+        """Refuse more than two classes for liblinear, in scikit-learn's words."""
+        if self.solver == "liblinear" and classes > 2:
+            raise InvalidInput(
+                "The 'liblinear' solver does not support multiclass classification (n_classes >= 3). Either use "
+                "another solver or wrap the estimator in a OneVsRestClassifier to keep applying a "
+                "one-versus-rest scheme."
+            )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
+
+class LogisticRegression(LogisticClassifier):
+    """Logistic regression, with scikit-learn's names and meaning.
+
+    It minimises ``C sum(w loss) + l1_ratio |coef|_1 + (1 - l1_ratio) / 2 |coef|^2`` to the last digits, whatever
+    the name of the solver: the loss is the binomial's of two classes and the softmax's of more. The intercept is
+    never penalised, not even by "liblinear".
+
+    Parameters
+    ----------
+    penalty : {"l2", "l1", "elasticnet", None}
+        Deprecated by scikit-learn: say `C` and `l1_ratio`.
+    C : float
+        Inverse of the penalty's strength, above 0; ``inf`` for none.
+    l1_ratio : float
+        Share of the L1 penalty, 0 to 1.
+    dual, intercept_scaling, random_state, tol, verbose
+        Accepted for compatibility.
+    fit_intercept : bool
+        Whether to fit an intercept.
+    class_weight : dict or "balanced", optional
+        Weight of each class; "balanced" gives all classes the same total.
+    solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
+        Accepted for compatibility: what scikit-learn's solver of that name refuses is refused.
+    max_iter : int
+        Iterations at most.
+    warm_start : bool
+        Whether to start from the last fit.
+    n_jobs : int, optional
+        Deprecated by scikit-learn, without effect.
+
+    Attributes
+    ----------
+    classes_ : array, shape (c,)
+        Labels.
+    coef_ : array or tensor, shape (1, p) for two classes or (c, p)
+        Coefficients, in the dtype of X; a tensor when X was one.
+    intercept_ : array or tensor, shape (1,) or (c,)
+        Intercepts.
+    n_iter_ : array of int, shape (1,)
+        Iterations.
+    n_features_in_ : int
+        p.
+    module_ : LinearModel
+        The decision function as a plain `nn.Module`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torchlinear import LogisticRegression
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> fit = LogisticRegression().fit(X, ["no", "no", "yes", "yes"])
+    >>> fit.predict([[0.2], [2.9]]).tolist(), fit.predict_proba([[1.5]]).round(3).tolist()
+    (['no', 'yes'], [[0.5, 0.5]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "penalty": [
+            StrOptions({"l1", "l2", "elasticnet"}),
+            None,
+            Hidden(StrOptions({"deprecated"})),
+        ],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions(SOLVERS)],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+    }
+
+    def __init__(
+        self,
+        penalty: str | None = "deprecated",
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        dual: bool = False,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: Any = None,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array or tensor, shape (n, p)
+            Rows.
+        y : array or tensor, shape (n,)
+            Labels.
+        sample_weight : float or array, shape (n,), optional
+            Weights, at least 0.
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+
+        Raises
+        ------
+        InvalidInput
+            When a parameter is not what is expected, or there is only one class.
+        """
+        self._check_parameters()
+        C, l1_ratio = self._strength()
+        if self.n_jobs is not None:
+            warnings.warn(
+                "'n_jobs' has no effect since 1.8 and will be removed in 1.10. You provided "
+                f"'n_jobs={self.n_jobs}', please leave it unspecified.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        rows = LabelledRows(self, X, y, sample_weight)
+        self._refuse_many(len(rows.classes))
+        rows.need_two_classes()
+        found = self._solved(rows, C, l1_ratio, self._last(rows) if self.warm_start else None)
+        self.classes_ = rows.classes
+        self.n_iter_ = np.array([max(1, found.history.seen)], dtype=np.int32)
+        self._keep(found.coef.numpy(), rows)
+        return self
+
+    def _strength(self) -> tuple[float, float]:
+        """C and the share of L1 that the parameters say, the deprecated one included."""
+        ratio = 0.0 if self.l1_ratio is None else float(self.l1_ratio)
+        if self.penalty == "deprecated":
+            if self.l1_ratio is None:
+                warnings.warn(
+                    "'l1_ratio=None' was deprecated in version 1.8 and will trigger an error in 1.10. Use "
+                    "0<=l1_ratio<=1 instead.",
+                    FutureWarning,
+                    stacklevel=3,
+                )
+            named = "l2" if ratio == 0 else "l1" if ratio == 1 else "elasticnet"
+            self._check_solver(None if math.inf == self.C else named)
+            return float(self.C), ratio
+        warnings.warn(
+            "'penalty' was deprecated in version 1.8 and will be removed in 1.10. To avoid this warning, leave "
+            "'penalty' set to its default value and use 'l1_ratio' or 'C' instead. Use l1_ratio=0 instead of "
+            "penalty='l2', l1_ratio=1 instead of penalty='l1', l1_ratio set to a float between 0 and 1 instead of "
+            "penalty='elasticnet', and C=np.inf instead of penalty=None.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        self._check_solver(self.penalty)
+        self._warn_of_contradictions()
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            raise InvalidInput("l1_ratio must be specified when penalty is elasticnet.")
+        shares = {"l1": 1.0, "l2": 0.0, "elasticnet": ratio, None: 0.0}
+        return math.inf if self.penalty is None else float(self.C), shares[self.penalty]
+
+    def _warn_of_contradictions(self) -> None:
+        """Warn of a deprecated `penalty` that says otherwise than `C` and `l1_ratio`, as scikit-learn does."""
+        ratio = self.l1_ratio
+        if self.penalty != "elasticnet" and ratio is not None and 0 < ratio < 1:
+            warnings.warn(
+                f"l1_ratio parameter is only used when penalty is 'elasticnet'. Got (penalty={self.penalty})",
+                stacklevel=4,
+            )
+        if (self.penalty == "l2" and ratio != 0) or (self.penalty == "l1" and ratio != 1):
+            warnings.warn(
+                f"Inconsistent values: penalty={self.penalty} with l1_ratio={ratio}. penalty is deprecated. "
+                "Please use l1_ratio only.",
+                stacklevel=4,
+            )
+        if self.penalty is None and self.C != 1.0:
+            warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=4)
+
+    def _last(self, rows: LabelledRows) -> torch.Tensor | None:
+        """Where the last fit ended, shape (p + 1, 1 or c); None without one of these classes and features."""
+        if not hasattr(self, "coef_") or not np.array_equal(self.classes_, rows.classes):
+            return None
+        last = np.vstack([to_numpy(self.coef_).T, to_numpy(self.intercept_)]).astype(np.float64)
+        return torch.from_numpy(last) if len(last) == rows.X.shape[1] + 1 else None
