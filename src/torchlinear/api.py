@@ -33,6 +33,7 @@ from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.residual_scale import with_scale
 from torchlinear.summed import SummedObjective
+from torchlinear.wide.objective import WideObjective, suits
 
 __all__ = ["fit", "load", "objective_of", "solve"]
 
@@ -186,11 +187,15 @@ def objective_of(
 ) -> Objective:
     """The objective of `rows`: answered from their moments where the loss is quadratic, else summed."""
     loaded = Local().load(rows)
-    loss = with_scale(loss, penalty, loaded, intercept=intercept)
+    loss, near = with_scale(loss, penalty, loaded, intercept=intercept)
     if loss.quadratic:
-        return QuadraticObjective(loss, penalty, loaded, intercept=intercept, **quadratic)
+        exact = WideObjective if suits(loss, penalty, rows) else QuadraticObjective
+        return exact(loss, penalty, loaded, intercept=intercept, **quadratic)
     kind = PinballObjective if loss.piecewise else SummedObjective
-    return kind(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
+    summed = kind(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
+    if near is not None:
+        summed.start = near
+    return summed
 
 
 @single_threaded_blas()

@@ -149,7 +149,7 @@ class QuadraticObjective(Objective):
         return self._solved["qr"] if "qr" in self._solved else self.least_squares("cholesky")
 
     @DIVERGED
-    def evidence_at(self, coef: Tensor) -> LeastSquares:
+    def evidence_at(self, coef: Tensor) -> LeastSquares | None:
         """`evidence` with the residual sum of squares, shape (k,), at `coef` instead of at the optimum."""
         at = np.asarray(coef.detach().cpu().double().numpy())
         if not self.smooth:

@@ -37,7 +37,7 @@ class Local(Engine):
 
     def load(self, rows: Rows) -> Loaded:
         """Rows in memory stay where they are; streamed rows are read again at every sum."""
-        return _LocalRows(rows, self.workers or _processors())
+        return _LocalRows(rows, self.workers or processors())
 
 
 class _LocalRows(Loaded):
@@ -70,7 +70,7 @@ class _LocalRows(Loaded):
             yield block
 
 
-def _processors() -> int:
+def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -113,6 +113,7 @@ def minimise(
     *,
     tol: float = 1e-10,
     turns: int = TURNS,
+    finish: bool = True,
 ) -> Minimum:
     """Minimise ``1/2 b'Hb - g'b + sum(lasso |b| + ridge / 2 b^2)`` within bounds.
 
@@ -133,6 +134,8 @@ def minimise(
         the end is exact.
     turns : int
         Turns of sweeps and a linear system, at most.
+    finish : bool
+        Whether turns end with the linear system; without, a turn is a few sweeps.
 
     Returns
     -------
@@ -153,19 +156,19 @@ def minimise(
         before, at = at.residual, replace(at, residual=float(step.max(initial=0.0)))
         if at.residual <= tol or before <= at.residual <= SMALL:
             break
-        at = _turn(problem, at, step, unit)
+        at = _turn(problem, at, step, unit, finish)
     return at
 
 
-def _turn(problem: _Problem, at: Minimum, step: Array, unit: float) -> Minimum:
+def _turn(problem: _Problem, at: Minimum, step: Array, unit: float, finish: bool) -> Minimum:
     """Sweeps over the active set, then its linear system."""
     active = _active(at.beta, step)
     part = problem.part(active, at.pull, at.beta)
     beta, pull = at.beta[active].copy(), at.pull[active].copy()
     floor = (min(SETTLED, 0.01 * at.residual) * unit) ** 2
     count = sweep(part.H, pull, beta, part.lasso, part.ridge, part.lower, part.upper, floor, SWEEPS)
-    for _ in range(FACES):
-        if _finish(part, beta):
+    for _ in range(FACES if finish else 0):
+        if _finish(part, beta, pull):
             break
     full = at.beta.copy()
     full[active] = beta
@@ -182,10 +185,10 @@ def _active(beta: Array, step: Array) -> NDArray[np.int_]:
     return np.sort(np.concatenate([support, wanted]))
 
 
-def _finish(part: _Problem, beta: Array) -> bool:
+def _finish(part: _Problem, beta: Array, pull: Array) -> bool:
     """Solve the linear system of the coordinates that are free; whether all kept their signs and bounds.
 
-    Otherwise `beta`, changed in place, stops where the first of them reaches zero or its bound.
+    Otherwise `beta`, changed in place as `pull` is, stops where the first of them reaches zero or its bound.
     """
     penalised = part.lasso > 0
     free = np.flatnonzero(
@@ -195,7 +198,7 @@ def _finish(part: _Problem, beta: Array) -> bool:
         return True
     now, signed = beta[free], penalised[free]
     sign = np.where(signed, np.sign(now), 0.0)
-    way, length = _way(part, beta, free, sign)
+    way, length = _way(part, free, pull[free] - part.ridge[free] * now - part.lasso[free] * sign)
     low = np.where(sign > 0, np.maximum(part.lower[free], 0.0), part.lower[free])
     high = np.where(sign < 0, np.minimum(part.upper[free], 0.0), part.upper[free])
     edge = np.where(way < 0, low, high)
@@ -206,25 +209,26 @@ def _finish(part: _Problem, beta: Array) -> bool:
         return True
     beta[free] = np.clip(now + first * way, low, high)
     beta[free[share == first]] = edge[share == first]
+    pull -= part.H[:, free] @ (beta[free] - now)
     return False
 
 
-def _way(part: _Problem, beta: Array, free: NDArray[np.int_], sign: Array) -> tuple[Array, float]:
-    """Direction to the optimum with these signs, and how far that is along it, shape (r,).
+def _way(part: _Problem, free: NDArray[np.int_], slope: Array) -> tuple[Array, float]:
+    """Direction to the optimum of the free coordinates with their signs, and how far that is along it, shape (r,).
 
     Coordinates that depend on one another leave a direction along which only the penalty changes, down to the
     next sign change: its length is infinite.
     """
     scale = 1.0 / np.sqrt(part.bend[free])
-    matrix = part.H[np.ix_(free, free)] * scale[:, None] * scale
+    matrix = part.H.copy() if free.size == part.g.size else part.H[np.ix_(free, free)]
+    matrix *= scale[:, None]
+    matrix *= scale
     matrix[np.diag_indices(free.size)] += part.ridge[free] * scale**2
-    slope = part.g[free] - part.H[free] @ beta - part.ridge[free] * beta[free] - part.lasso[free] * sign
-    slope *= scale
-    factor, info = lapack.dpotrf(matrix, lower=1)
+    factor, info = lapack.dpotrf(matrix.T)  # symmetric, and in the order that LAPACK has
     if info == 0 and np.diagonal(factor).min() > DOUBTFUL:
-        return scale * lapack.dpotrs(factor, slope, lower=1)[0], 1.0
+        return scale * lapack.dpotrs(factor, scale * slope)[0], 1.0
     values, vectors = np.linalg.eigh(matrix)
-    along = vectors.T @ slope
+    along = vectors.T @ (scale * slope)
     flat = values <= DOUBTFUL**2 * values[-1]
     if np.linalg.norm(along[flat]) > FLAT * np.linalg.norm(part.lasso[free] * scale):
         return scale * (vectors[:, flat] @ along[flat]), np.inf

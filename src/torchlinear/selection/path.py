@@ -1,7 +1,7 @@
 """Paths: the coefficients at every strength of a penalty, from the strongest that matters downwards.
 
 With squared loss one pass over the rows is enough for all of them: each solution is found on their second moments
-and starts the next (`gram`).
+and starts the next (`gram`). With more columns than rows it is a walk among the columns (`wide`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from torchlinear.selection import grid
 from torchlinear.selection.followed import Path, Source
 from torchlinear.selection.gram import along
 from torchlinear.shrinkage import Gram
+from torchlinear.wide.objective import WideObjective
 
 __all__ = ["path"]
 
@@ -125,33 +126,64 @@ def follow(
 ) -> Path:
     """The path of one family of penalties."""
     objective = source.objective(family)
-    moments = objective.moments
+    wide = objective if isinstance(objective, WideObjective) else None
     if given is None:
-        seen = grid.sensitivity(moments, family, intercept=source.intercept)
+        seen = _of_columns(wide, family) if wide else _of_moments(objective, family)
         given = grid.strengths(family, seen, count, least)
     penalties = tuple(family.with_alpha(float(alpha)) for alpha in given)
-    coef = along(moments, penalties, intercept=source.intercept)
-    certificates, r2 = judged(objective, penalties, coef)
+    coef, gaps, r2 = _along_columns(wide, penalties) if wide else _along_moments(objective, penalties)
     return Path(
         penalties,
         torch.from_numpy(coef),
         objective.rows.names,
         objective.rows.targets,
         source.intercept,
-        certificates,
+        gaps,
         r2,
         objective.deviation,
         time.perf_counter() - began,
-        source.keeping(moments),
+        source if wide else source.keeping(objective.moments),
     )
 
 
-def judged(objective: QuadraticObjective, penalties: Sequence[Separable], coef: Array) -> tuple[Array, Array]:
-    """Relative duality gaps, shape (m,), and shares of the variance explained, shape (m, k)."""
+def _of_moments(objective: QuadraticObjective, family: Separable) -> grid.Sensitivity:
+    return grid.sensitivity(objective.moments, family, intercept=objective.intercept)
+
+
+def _of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
+    """What decides where the grid begins, with the unpenalised columns fitted."""
+    lasso, ridge = objective.strengths(family.with_alpha(1.0))
+    columns, held = objective.columns, lasso > 0
+    pulls = []
+    for j in range(objective.n_outputs):
+        walk = objective.walk(j)
+        if not held.all():
+            most = 2.0 * float((np.abs(walk.pull[held]) / lasso[held]).max(initial=0.0)) + 1.0
+            size = float(np.linalg.norm(walk.target))
+            walk.to(np.maximum(most, size) * lasso, ridge)
+        pulls.append(columns.pull(walk.left, np.arange(objective.n_features)))
+    share = 2.0 / columns.weight
+    pull = share * columns.norm[:, np.newaxis] * np.column_stack(pulls)
+    return grid.Sensitivity(pull, share * np.square(columns.norm), columns.deviation, wide=True)
+
+
+def _along_moments(
+    objective: QuadraticObjective, penalties: Sequence[Separable]
+) -> tuple[Array, Array, Array]:
+    """Coefficients (m, p + 1, k), relative duality gaps (m,), and shares of the variance explained (m, k)."""
+    coef = along(objective.moments, penalties, intercept=objective.intercept)
     gram, p = Gram.of(objective.moments, intercept=objective.intercept), objective.n_features
     gaps, r2 = np.empty(len(penalties)), np.empty((len(penalties), coef.shape[2]))
     for i, penalty in enumerate(penalties):
         units = penalty.in_units(objective.deviation)
         found = gram.judged(coef[i, :p], units.lasso(p).numpy(), units.ridge(p).numpy())
         gaps[i], r2[i] = found.gap, 1.0 - found.squares
-    return gaps, r2
+    return coef, gaps, r2
+
+
+def _along_columns(objective: WideObjective, penalties: Sequence[Separable]) -> tuple[Array, Array, Array]:
+    """The same of a wide matrix."""
+    coef, gaps, squares = objective.along(penalties)
+    total = np.square(objective.columns.target).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return coef, gaps, 1.0 - squares / total

@@ -1,7 +1,8 @@
 """Coordinate descent for penalties that make coefficients exactly zero, finished by a direct solve.
 
 With more rows than columns everything is computed from second moments, one pass over the rows; where float64
-sums lose digits of the coefficients that are not zero, another pass over rows in memory brings them back.
+sums lose digits of the coefficients that are not zero, another pass over rows in memory brings them back. With
+more columns it walks among them (`wide`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torchlinear.block import Block
 from torchlinear.penalties.separable import Separable
 from torchlinear.shrinkage import Gram, pull_of
 from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.wide.objective import WideObjective
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
@@ -30,6 +32,7 @@ Array = NDArray[np.float64]
 
 REFINED_FROM = 10.0  # rounding of H times this is still that of the coefficients; see `quadratic`
 CORRECTIONS = 3  # at most
+STOPS = 3.0  # of a walk to one penalty, for each factor e that it is weaker than the first that matters
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -61,6 +64,8 @@ class Coordinate(Solver):
 
     def reason(self, objective: QuadraticObjective) -> str:
         """Why `auto` takes it, one sentence."""
+        if isinstance(objective, WideObjective):
+            return f"coordinate: {objective.asked} makes coefficients exactly zero, few columns at a time"
         words = "double-double" if objective.extended else "float64"
         return f"coordinate ({words}): {objective.asked} makes coefficients exactly zero, one pass"
 
@@ -70,9 +75,29 @@ class Coordinate(Solver):
 
     def step(self, problem: QuadraticObjective, state: State, budget: Budget) -> State:
         """The optimum."""
-        coef = torch.from_numpy(_from_moments(problem, state.coef[:-1].numpy()))
+        if isinstance(problem, WideObjective):
+            coef = torch.from_numpy(_from_columns(problem))
+        else:
+            coef = torch.from_numpy(_from_moments(problem, state.coef[:-1].numpy()))
         trace = torch.tensor([problem.value(coef)], dtype=torch.float64, device="cpu")
         return State(coef, epoch=1, trace=trace, done=True)
+
+
+def _from_columns(problem: WideObjective) -> Array:
+    """Coefficients at the optimum, shape (p + 1, k), at the end of a walk from the strongest penalty that matters."""
+    lasso, ridge = problem.strengths(problem.penalty)
+    columns = problem.columns
+    beta = np.zeros((problem.n_features, problem.n_outputs))
+    for j in range(problem.n_outputs):
+        walk = problem.walk(j)
+        top = float((np.abs(walk.pull) / np.where(lasso > 0, lasso, np.inf)).max())
+        for times in np.geomspace(top, 1.0, 2 + int(STOPS * math.log(top)))[1:-1] if top > 1.0 else ():
+            walk.to(times * lasso, times * ridge, exact=False)
+        stop = walk.to(lasso, ridge)
+        beta[stop.support, j] = stop.beta / columns.norm[stop.support]
+    return with_intercept(
+        np.concatenate([columns.centre, columns.target_centre]), beta, intercept=problem.intercept
+    )
 
 
 def _from_moments(problem: QuadraticObjective, start: Array) -> Array:
