@@ -20,7 +20,7 @@ from torchlinear.errors import InvalidInput
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.solvers.base import State
-from torchlinear.solvers.metric import Metric
+from torchlinear.solvers.metric import Inverse, Metric
 from torchlinear.summed import SummedObjective
 
 __all__ = [
@@ -95,6 +95,10 @@ class Bundle(ABC):
     @abstractmethod
     def product(self, coef: Tensor, direction: Tensor, which: Tensor) -> Tensor:
         """Hessians at `coef` times `direction`, both shape (a, p + 1, k), the latter about the mean; one pass."""
+
+    def remaining(self, point: Point, which: Tensor, inverse: Inverse, estimate: Tensor) -> Tensor:
+        """What is left above the optimum at a point, shape (a,): a bound where one is known, else `estimate`."""
+        return estimate
 
     @abstractmethod
     def accurate(self, coef: Tensor) -> bool:
@@ -230,7 +234,9 @@ def whole_numbers(options: Any, *names: str) -> None:
 
 def coupling(loss: Loss, few: Block, coef: Tensor) -> Tensor:
     """A of each problem, shape (m, k, k): the mean second derivative of some rows at `coef`, shape (m, p + 1, k)."""
-    return torch.stack([_mean_curvature(loss, few.predict(one), few.y) for one in coef.to(few.X.device)])
+    m, _, k = coef.shape
+    eta = few.predict(coef.permute(1, 0, 2).flatten(1))
+    return torch.stack([_mean_curvature(loss, eta[:, i * k : (i + 1) * k], few.y) for i in range(m)])
 
 
 def _mean_curvature(loss: Loss, eta: Tensor, y: Tensor) -> Tensor:

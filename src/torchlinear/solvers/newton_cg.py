@@ -40,6 +40,7 @@ __all__ = ["NewtonCG", "conjugate_gradients", "searched"]
 ARMIJO = 1e-4
 HALVINGS = 40
 ROUNDING = 1e-14  # of the objective, relative
+TINY = 1e-300
 FORCING = 0.5  # most of the slope that a step may leave
 
 
@@ -99,25 +100,28 @@ class NewtonCG(Solver):
         """One Newton step of every problem that is not done."""
         coef = bundle.stacked(state.coef).clone()
         seen = state.memory["seen"].nonzero()[:, 0]
-        point, left = bundle.at(coef[seen], seen), state.memory["left"][seen]
+        left = state.memory["left"][seen]
+        point = bundle.at(coef[seen], seen)
         open_ = (left > bundle.enough).nonzero()[:, 0]
         which, here = seen[open_], point.of(open_)
         inverse = bundle.metric.inverse(
             coupling(bundle.loss, bundle.few, coef[which]), bundle.alpha[which], intercept=bundle.intercept
         )
-        size = (here.slope * inverse(here.slope)).sum(dim=(1, 2))
-        forcing = (size / here.value.abs().clamp_min(1e-300)).sqrt().clamp(bundle.precision, FORCING)
+        size = (here.slope * inverse(here.slope)).sum(dim=(1, 2)).clamp_min(TINY)
+        scale = here.value.abs().clamp_min(TINY)
+        forcing = (size / scale).sqrt().clamp(bundle.precision, FORCING)
+        loose = (bundle.remaining(here, which, inverse, 0.5 * size) / (0.5 * size)).clamp_min(1.0)
 
         def product(direction: Tensor, some: Tensor) -> Tensor:
             return bundle.product(coef[which[some]], direction, which[some])
 
-        target = torch.maximum(forcing.square() * size, 0.1 * bundle.enough * here.value.abs())
+        target = torch.maximum(forcing.square() * size, 0.1 * bundle.enough * scale / loose)
         step = conjugate_gradients(product, -here.slope, inverse, target, self.products)
         gain = -(here.slope * step).sum(dim=(1, 2))
         moved, there = searched(bundle, coef[which], which, here, bundle.users(step), -gain)
-        after = (there.slope * inverse(there.slope)).sum(dim=(1, 2))
         # What is left above the optimum: the metric's estimate, in the measure of the step's own gain.
-        left = 0.5 * after * (gain / size.clamp_min(1e-300)) / there.value.abs().clamp_min(1e-300)
+        after = 0.5 * (there.slope * inverse(there.slope)).sum(dim=(1, 2)) * gain / size
+        left = bundle.remaining(there, which, inverse, after) / there.value.abs().clamp_min(TINY)
         stuck = (moved == coef[which]).all(dim=2).all(dim=1)
         coef[which] = moved
         memory = dict(state.memory)

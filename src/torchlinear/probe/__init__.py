@@ -1,0 +1,1 @@
+"""Linear probes: softmax regressions of many penalties on the same embeddings, which share each pass over them."""

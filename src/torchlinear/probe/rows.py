@@ -1,0 +1,72 @@
+"""Rows of embeddings, in memory or mapped from a file, of any float dtype, and the classes beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchlinear.block import Block, Rows, default_names
+
+__all__ = ["EmbeddingRows"]
+
+MOST_SHARDS = 16  # partial sums that exist at once: those of many classes and penalties are large
+BLOCK_NUMBERS = 1 << 19  # numbers of X in a block on the CPU, which then stays in the cache from X v to X' r
+LEAST_ROWS = 256
+DEVICE_ROWS = 1 << 16  # rows of a block on an accelerator, which wants large products
+
+
+class EmbeddingRows(Rows):
+    """Rows in blocks that fit the cache; a few shards of them for the threads.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n, p), any float dtype
+        Embeddings; a mapped file is read block by block.
+    codes : Tensor, shape (n,), int64
+        Number of the class of each row, in memory.
+    index : Tensor of int64, optional
+        Which rows are meant, ascending; `codes` are theirs. All by default.
+    device : torch.device, optional
+        Where blocks are wanted; where X lies by default.
+    """
+
+    in_memory = True
+
+    def __init__(
+        self, X: Tensor, codes: Tensor, index: Tensor | None = None, device: torch.device | None = None
+    ) -> None:
+        self.X, self.index, self.device = X, index, device or X.device
+        self.y = codes.to(self.device)[:, None]
+        self.n_rows = len(codes)
+        self.names, self.targets = default_names("x", X.shape[1]), ("y",)
+        size = max(LEAST_ROWS, BLOCK_NUMBERS // X.shape[1]) if self.device.type == "cpu" else DEVICE_ROWS
+        count = min(MOST_SHARDS, -(-self.n_rows // LEAST_ROWS)) if self.device.type == "cpu" else 1
+        self._shard = max(1, -(-self.n_rows // count))
+        self._block = -(-self._shard // -(-self._shard // size))
+
+    def shards(self) -> Sequence[int]:
+        """First row of each shard."""
+        return range(0, max(len(self.y), 1), self._shard)
+
+    def blocks(self, shard: int, start: int = 0) -> Iterator[Block]:
+        """Blocks of a shard, from block `start`."""
+        end = min(shard + self._shard, len(self.y))
+        for first in range(shard + start * self._block, end, self._block):
+            part = slice(first, min(first + self._block, end))
+            yield Block(self._features(part), self.y[part])
+
+    def spaced(self, count: int) -> Block:
+        """At most `count` evenly spaced rows, in float64."""
+        every = (
+            torch.linspace(0, len(self.y) - 1, min(count, len(self.y)), dtype=torch.float64).round().long()
+        )
+        return Block(self._features(every).double(), self.y[every.to(self.device)])
+
+    def _features(self, part: Any) -> Tensor:
+        if self.index is None:
+            rows = part.to(self.X.device) if isinstance(part, Tensor) else part
+            return self.X[rows].to(self.device)
+        return self.X[self.index[part].to(self.X.device)].to(self.device)
