@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 STRETCH = 4.0  # by which the scale changes in one step, at most
-LEAST = 1e-10  # of the targets' deviation: a scale below is rounding
+LEAST = 1e-10  # of the first scale: a scale below is rounding
 HALVINGS = 30
 ACCURATE = 1e-14  # relative slope at which nothing is left to gain
 ARMIJO = 1e-4
@@ -126,7 +126,13 @@ class Problem:
 
 
 def minimise(
-    problem: Problem, coef: Array, scale: float, *, rounds: int = 200, kept: float = 0.0
+    problem: Problem,
+    coef: Array,
+    scale: float,
+    *,
+    rounds: int = 200,
+    kept: float = 0.0,
+    least: float | None = None,
 ) -> Concomitant:
     """The least of F, from `coef`, shape (p + 1,), and `scale`.
 
@@ -140,6 +146,8 @@ def minimise(
         Steps at most.
     kept : float
         Relative slope up to which the start is kept as it is.
+    least : float, optional
+        The least scale; `LEAST` of the first one by default.
 
     Returns
     -------
@@ -148,7 +156,8 @@ def minimise(
     """
     first = problem.loaded.first()
     assert first is not None
-    centre, least, taken = first.shift()[: len(coef) - 1], LEAST * scale, 0
+    centre, taken = first.shift()[: len(coef) - 1], 0
+    least = LEAST * scale if least is None else least
     model = _Model(problem, problem.sums(coef, scale, centre), coef, scale, centre)
     settled = model.slope <= max(kept, ACCURATE)
     while not settled and taken < rounds:

@@ -36,24 +36,28 @@ __all__ = ["with_scale"]
 Array = NDArray[np.float64]
 
 NORMAL = 0.6745  # median of |z| for a standard normal z, in the four digits that R takes
-LEAST = 1e-10  # of the first scale: residuals below are rounding
+LEAST = 1e-6  # of the target's deviation: of a smaller scale the certificate would only see rounding
 SETTLED = 1e-14  # change of the scale, relative
 ROUNDING = 1e-15  # certificate at which coefficients cannot come nearer
 ROUNDS = 200
 
 
-def with_scale(loss: Loss, penalty: Penalty | None, loaded: Loaded, *, intercept: bool) -> Loss:
-    """The loss with its scale estimated, if it is to be; otherwise the loss itself.
+def with_scale(
+    loss: Loss, penalty: Penalty | None, loaded: Loaded, *, intercept: bool
+) -> tuple[Loss, Tensor | None]:
+    """The loss with its scale estimated, if it is to be, and its optimum; otherwise the loss itself, and None.
 
     Parameters
     ----------
     loss, penalty, loaded, intercept
-        Of the objective. Coefficients of the scale that is found are its optimum.
+        Of the objective.
 
     Returns
     -------
-    Loss
+    loss : Loss
         With a number for its scale.
+    coef : Tensor, shape (p + 1, 1), or None
+        The optimum for that scale.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def with_scale(loss: Loss, penalty: Penalty | None, loaded: Loaded, *, intercept
         When there are several targets, or the penalty is not smooth.
     """
     if not isinstance(loss, Huber) or not isinstance(loss.scale, str):
-        return loss
+        return loss, None
     if loaded.rows.n_outputs != 1:
         raise InvalidInput(
             f"Huber(scale={loss.scale!r}) takes one target, got {loaded.rows.n_outputs}; fit them one at a time."
@@ -71,48 +75,53 @@ def with_scale(loss: Loss, penalty: Penalty | None, loaded: Loaded, *, intercept
             f"Huber(scale={loss.scale!r}) takes penalty='l2' or none, got {penalty}; give scale=1.0."
         )
     problem = SummedObjective(replace(loss, scale=1.0), penalty, loaded, intercept=intercept)
-    found = _concomitant(problem, loss.delta) if loss.scale == "concomitant" else _median(problem, loss.delta)
-    return replace(loss, scale=found)
+    found, coef = (_concomitant if loss.scale == "concomitant" else _median)(problem, loss.delta)
+    return replace(loss, scale=found), coef
 
 
-def _concomitant(problem: SummedObjective, delta: float) -> float:
+def _concomitant(problem: SummedObjective, delta: float) -> tuple[float, Tensor]:
     """The scale beside which the coefficients of its own fit are optimal; a penalty keeps its strength by it."""
-    p, spread = problem.n_features, problem.spread
-    scale = float(np.sqrt(spread.squares[p] / spread.weight)) or 1.0
-    coef, ridge = problem.start.numpy()[:, 0], problem.ridge(spread.weight)
+    deviation, coef, ridge = _deviation(problem), problem.start.numpy()[:, 0], problem.ridge(problem.weight)
+    scale = deviation
     for _ in range(ROUNDS):
-        found = minimise(Problem(problem.loaded, delta, ridge / scale, problem.intercept), coef, scale)
+        part = Problem(problem.loaded, delta, ridge / scale, problem.intercept)
+        found = minimise(part, coef, scale, least=LEAST * deviation)
         settled = not ridge.any() or abs(found.scale - scale) <= SETTLED * scale
         coef, scale = found.coef, found.scale
         if settled:
             break
-    return scale
+    return scale, torch.from_numpy(coef)[:, None]
 
 
-def _median(problem: SummedObjective, delta: float) -> float:
+def _median(problem: SummedObjective, delta: float) -> tuple[float, Tensor]:
     """The scale that is the median absolute residual of its own fit, over 0.6745, from least squares on."""
     squared = QuadraticObjective(
         Squared(), None, problem.loaded, intercept=problem.intercept, precision="double"
     )
     coef = torch.from_numpy(squared.least_squares("qr").coef.copy())
-    first = scale = problem.loaded.sum(_sizes, coef).median() / NORMAL
+    least, before = LEAST * _deviation(problem), 0.0
     for _ in range(ROUNDS):
-        if scale <= LEAST * first or first == 0.0:
-            return scale or 1.0
+        scale = max(problem.loaded.sum(_sizes, coef).median() / NORMAL, least)
+        if abs(scale - before) <= SETTLED * before:
+            break
         at = SummedObjective(
             Huber(delta, scale), problem.penalty, problem.loaded, intercept=problem.intercept
         )
-        coef = _optimum(at, coef)
-        before, scale = scale, problem.loaded.sum(_sizes, coef).median() / NORMAL
-        if abs(scale - before) <= SETTLED * before:
-            return scale
-    warnings.warn(
-        f"the scale did not settle in {ROUNDS} rounds: its last values are {before:g} and {scale:g}. "
-        "Give scale= a number, or 'concomitant', which always settles.",
-        ConvergenceWarning,
-        stacklevel=2,
-    )
-    return scale
+        coef, before, last = _optimum(at, coef), scale, before
+    else:
+        warnings.warn(
+            f"the scale did not settle in {ROUNDS} rounds: its last values are {last:g} and {scale:g}. "
+            "Give scale= a number, or 'concomitant', which always settles.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return scale, coef
+
+
+def _deviation(problem: SummedObjective) -> float:
+    """Standard deviation of the target; of a constant one its size, and 1 for zeros."""
+    p, spread = problem.n_features, problem.spread
+    return float(np.sqrt(spread.squares[p] / spread.weight)) or abs(float(spread.mean[p])) or 1.0
 
 
 def _optimum(problem: SummedObjective, coef: Tensor) -> Tensor:
