@@ -5,8 +5,8 @@ With the centred, weighted rows ``Z = sqrt(w) (X - mean)``, ``t = sqrt(w) (y - m
     b(alpha) = Z' c,     c = U (S^2 + alpha)^-1 U' t,     b0 = mean_y - mean_x' b,
 
 for any alpha > 0 from one decomposition that costs n^2 p. Centring makes sqrt(w) a direction in which no row of Z
-points. A Householder reflection takes it out first, so that U is square and nothing cancels in what follows: the
-row's own residual and the share that it does not decide itself are
+points. A Householder reflection takes it out of what is decomposed, so that nothing cancels in what follows: a row's
+own residual and the share of its prediction that others decide are
 
     r_i = (U a U' t)_i,     1 - h_i = (U a U')_ii,     a = alpha / (S^2 + alpha),
 
@@ -28,6 +28,16 @@ __all__ = ["Dual"]
 
 Array = NDArray[np.float64]
 
+SPREAD = 1e4  # of S^2 + alpha, up to which products of rows, which square S, still leave 12 digits
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """U, shape (n, r), and S squared, shape (r,): r = n - 1 with an intercept, else n."""
+
+    U: Array
+    squares: Array
+
 
 @dataclass(frozen=True)
 class Dual:
@@ -37,25 +47,25 @@ class Dual:
     ----------
     rows : TensorRows
         X (n, p), y (n, k) and weights.
-    Z : ndarray, shape (r, p)
-        Centred, weighted rows without the direction of the intercept: r = n - 1 with an intercept, else n.
-    t : ndarray, shape (r, k)
+    Z : ndarray, shape (n, p)
+        Centred, weighted rows.
+    t : ndarray, shape (n, k)
         Targets likewise.
-    normal : ndarray, shape (n,), or None
-        The reflection is ``1 - normal normal'``; None without an intercept.
     root : ndarray, shape (n,)
         Square roots of the weights.
     mean_x, mean_y : ndarrays, shape (p,) and (k,)
         Weighted means; zeros without an intercept.
+    normal : ndarray, shape (n,), or None
+        ``1 - normal normal'`` reflects the root of the weights onto the first axis; None without an intercept.
     """
 
     rows: TensorRows
     Z: Array
     t: Array
-    normal: Array | None
     root: Array
     mean_x: Array
     mean_y: Array
+    normal: Array | None
 
     @classmethod
     def of(cls, rows: TensorRows, *, intercept: bool) -> Dual:
@@ -71,48 +81,67 @@ class Dual:
         Returns
         -------
         Dual
-            The decomposition.
+            The decomposition, made when it is first needed.
         """
         X, y = (part.detach().cpu().double().numpy() for part in (rows.X, rows.y))
-        n = X.shape[0]
-        root = np.ones(n) if rows.weight is None else np.sqrt(rows.weight.cpu().numpy())
-        if not intercept:
-            zero_x, zero_y = np.zeros(X.shape[1]), np.zeros(y.shape[1])
-            return cls(rows, root[:, None] * X, root[:, None] * y, None, root, zero_x, zero_y)
+        root = np.ones(len(X)) if rows.weight is None else np.sqrt(rows.weight.cpu().numpy())
         share = np.square(root) / np.square(root).sum()
-        mean_x, mean_y = _mean(share, X), _mean(share, y)
-        normal = _reflector(np.sqrt(share))
-        Z, t = (_reflect(normal, root[:, None] * (part - mean)) for part, mean in ((X, mean_x), (y, mean_y)))
-        return cls(rows, Z[1:], t[1:], normal, root, mean_x, mean_y)
-
-    @cached_property
-    def _spectrum(self) -> tuple[Array, Array]:
-        """U (r, r) and S squared (r,), by way of a QR of Z', which squares nothing."""
-        left, values, _ = np.linalg.svd(np.asarray(np.linalg.qr(self.Z.T, mode="r")).T)
-        squares = np.zeros(len(self.Z))
-        squares[: len(values)] = np.square(values)
-        return left, squares
+        mean_x, mean_y = ((_mean(share, part) if intercept else np.zeros(part.shape[1])) for part in (X, y))
+        Z, t = X - mean_x, y - mean_y
+        if rows.weight is not None:
+            Z *= root[:, None]
+            t *= root[:, None]
+        return cls(rows, Z, t, root, mean_x, mean_y, _reflector(np.sqrt(share)) if intercept else None)
 
     def coef(self, alpha: float) -> Array:
         """Coefficients, shape (p + 1, k), the intercept last, for a strength above 0."""
-        U, squares = self._spectrum
-        beta = self.Z.T @ (U @ ((U.T @ self.t) / (squares + alpha)[:, None]))
+        found = self._spectrum(alpha)
+        beta = self.Z.T @ (found.U @ ((found.U.T @ self.t) / (found.squares + alpha)[:, None]))
         return np.vstack([beta, self.mean_y - self.mean_x @ beta])
 
-    def errors(self, alpha: float) -> Array:
-        """``y`` less its prediction by a fit to the other rows, shape (n, k); rows of weight 0 decide nothing."""
-        U, squares = self._spectrum
-        a = alpha / (squares + alpha)
-        residual = self._unreflect(U @ (a[:, None] * (U.T @ self.t)))
-        own = np.square(self._unreflect(U)) @ a
-        errors = np.asarray(residual / np.where(self.root > 0, self.root * own, 1.0)[:, None])
+    def errors(self, alphas: Array) -> Array:
+        """``y`` less its prediction by a fit to the other rows, shape (m, n, k), for strengths of shape (m,).
+
+        Rows of weight 0 decide nothing, so theirs are those of the fit to all rows.
+        """
+        found = self._spectrum(float(alphas.min()))
+        a = alphas / (found.squares[:, None] + alphas)
+        residual = found.U @ (a.T[:, :, None] * (found.U.T @ self.t))
+        own = np.square(found.U) @ a
+        errors = np.asarray(residual / np.where(self.root > 0, self.root * own.T, 1.0)[:, :, None])
         if not self.root.all():
             block = next(self.rows.blocks(0))
-            left = block.y.double() - block.predict(torch.from_numpy(self.coef(alpha)))
-            errors[self.root == 0] = left.cpu().numpy()[self.root == 0]
+            for error, alpha in zip(errors, alphas):
+                left = block.y.double() - block.predict(torch.from_numpy(self.coef(float(alpha))))
+                error[self.root == 0] = left.cpu().numpy()[self.root == 0]
         return errors
 
-    def _unreflect(self, columns: Array) -> Array:
+    def _spectrum(self, alpha: float) -> _Spectrum:
+        """The decomposition that leaves digits for strengths of `alpha` and more."""
+        found = self._by_products
+        spread = found.squares.max(initial=0.0) / (found.squares.min(initial=np.inf) + alpha)
+        return found if spread <= SPREAD else self._by_rows
+
+    @cached_property
+    def _by_products(self) -> _Spectrum:
+        products = self._inside(self._inside(self.Z @ self.Z.T).T)
+        squares, U = np.linalg.eigh(products)
+        return _Spectrum(self._outside(U), np.maximum(squares, 0.0))
+
+    @cached_property
+    def _by_rows(self) -> _Spectrum:
+        """By way of a QR of Z', which squares nothing."""
+        triangle = np.asarray(np.linalg.qr(self.Z.T, mode="r"))
+        U, values, _ = np.linalg.svd(self._inside(triangle.T))
+        squares = np.zeros(len(U))
+        squares[: len(values)] = np.square(values)
+        return _Spectrum(self._outside(U), squares)
+
+    def _inside(self, columns: Array) -> Array:
+        """Columns of length n without the direction of the intercept, of length r."""
+        return columns if self.normal is None else _reflect(self.normal, columns)[1:]
+
+    def _outside(self, columns: Array) -> Array:
         """Columns of length r as columns of length n."""
         if self.normal is None:
             return columns
@@ -127,7 +156,7 @@ def _mean(share: Array, columns: Array) -> Array:
 def _reflector(unit: Array) -> Array:
     """The normal, of norm sqrt(2), of a reflection that takes `unit` to a multiple of the first axis."""
     normal = unit.copy()
-    normal[0] += 1.0  # unit[0] >= 0, so this adds
+    normal[0] += 1.0  # unit[0] >= 0, so nothing cancels
     return np.asarray(normal / np.sqrt(normal[0]))
 
 

@@ -132,7 +132,7 @@ def of_rows(dual: Dual, alphas: Sequence[float], *, keep: bool) -> LeaveOneOut:
     LeaveOneOut
         What was found.
     """
-    errors = np.stack([dual.errors(alpha) for alpha in alphas])
+    errors = dual.errors(np.asarray(alphas, dtype=np.float64))
     squares = (np.square(dual.root)[:, None] * np.square(errors)).sum(axis=1)
     return LeaveOneOut(len(dual.root), squares, errors if keep else None)
 

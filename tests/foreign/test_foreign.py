@@ -41,7 +41,8 @@ def run(file: str, *options: str) -> tuple[dict[str, Any], str]:
             *("--record", str(record), *options),
             *("--pyargs", MODULES.get(file, f"sklearn.linear_model.tests.{file}")),
         ]
-        environment = {**os.environ, "PYTHONPATH": str(HERE)}
+        # With SCIPY_ARRAY_API the tests that pass torch tensors are run too.
+        environment = {**os.environ, "PYTHONPATH": str(HERE), "SCIPY_ARRAY_API": "1"}
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800
         )
