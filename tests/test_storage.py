@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import torchlinear as tl
+from torchlinear.losses.base import Loss
 
 
 def _frame(rows: int = 60) -> pd.DataFrame:
@@ -58,6 +59,77 @@ def test_frames_are_predicted_by_the_design_that_was_saved(path: Path) -> None:
     fit.save(path)
     new = frame.drop(columns="price").iloc[::-1].reset_index(drop=True)
     np.testing.assert_array_equal(tl.load(path).predict(new), fit.predict(new))
+
+
+LABELS = np.random.default_rng(6).integers(0, 3, 60)
+TARGETS = {
+    "two": np.array(["no", "yes"])[LABELS % 2],
+    "three": np.array(["a", "b", "c"])[LABELS],
+    "flag": LABELS == 1,
+    "number": LABELS % 2 * 4 - 1,
+    "share": np.linspace(0, 1, 60),
+    "count": LABELS + 1.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"),
+    [
+        ("two", "logistic"),
+        ("two", tl.Binomial(link="cloglog")),
+        ("three", "softmax"),
+        ("flag", "softmax"),
+        ("number", "logistic"),
+        ("share", "logistic"),
+        ("count", "poisson"),
+        ("count", tl.Gamma(link="log")),
+        ("count", tl.Tweedie(power=1.2)),
+        ("count", tl.NegativeBinomial(theta=3.0)),
+        ("count", tl.InverseGaussian(link="log")),
+        ("count", tl.Squared(link="log")),
+        ("count", tl.Quantile(0.3)),
+        ("count", tl.Huber(delta=2.0)),
+        ("count", "absolute"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("framed", [False, True], ids=["arrays", "frame"])
+def test_every_loss_comes_back_with_its_options_and_classes(
+    path: Path, target: str, loss: str | Loss, framed: bool
+) -> None:
+    frame = _frame()[["area"]] / 100
+    new = frame if framed else frame.to_numpy()
+    fit = tl.fit(new, TARGETS[target], loss=loss)
+    fit.save(path)
+    back = tl.load(path)
+    assert back.solution.family == fit.solution.family
+    assert back.classes == fit.classes
+    assert [type(label) for label in back.classes or ()] == [type(label) for label in fit.classes or ()]
+    assert back.equation == fit.equation
+    assert str(back.summary()) == str(fit.summary())
+    for kind in ("link", "mean", *(("label", "proba") if fit.classes else ())):
+        np.testing.assert_array_equal(back.predict(new, kind=kind), fit.predict(new, kind=kind))
+
+
+def test_a_file_of_the_first_schema_is_read(truth: Path) -> None:
+    """Written by torchlinear 0.1.0 before it knew other losses."""
+    back = tl.load(truth / "models" / "schema1.safetensors")
+    new = pd.DataFrame({"area": [50.0, 80, 65, 120, 90], "city": ["Lyon", "Paris", "Lyon", "Paris", "Nice"]})
+    written = [97.80821918, 300.82191781, 142.19178082, 419.17808219, 210.0]
+    np.testing.assert_allclose(back.predict(new), written, rtol=1e-9)
+    assert back.solution.family == tl.Squared()
+    assert back.classes is None
+    back.summary()
+
+
+def test_a_loss_of_somebody_elses_is_not_saved(path: Path) -> None:
+    class Ours(type(tl.Squared())):  # type: ignore[misc]
+        pass
+
+    fit = tl.fit(torch.arange(5.0), torch.arange(5.0), loss=Ours())
+    with pytest.raises(tl.ModelFileError, match=r"Ours is not one of torchlinear's.*keep fit.module"):
+        fit.save(path)
+    assert not path.exists()
 
 
 def test_a_formula_is_replayed_from_the_file(path: Path) -> None:
@@ -157,6 +229,13 @@ def test_every_truncation_is_refused(path: Path) -> None:
         ("dtype", "object"),
         ("evidence", {"condition": "x", "rows": 5, "weight": 5.0}),
         ("design", {"code": "import os"}),
+        ("family", {"name": "os", "options": {}}),
+        ("family", {"name": "squared", "options": {"link": ["identity"]}}),
+        ("family", {"name": "squared", "options": {"link": "probit"}}),
+        ("family", {"name": "squared", "options": {"power": 2}}),
+        ("family", "squared"),
+        ("classes", ["b", "a"]),
+        ("classes", "ab"),
         ("schema", 999),
     ],
 )

@@ -100,3 +100,42 @@ def test_one_line_for_each_target() -> None:
 
 def test_names_stay_on_their_line(line: Solution) -> None:
     assert equation(replace(line, names=("a\nb",), targets=("c\x1b[2J",))).isprintable()
+
+
+LABELS = np.array([0, 1, 1, 0, 2, 1, 2, 0, 2, 1])
+X = np.linspace(0, 2, 10)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "left"),
+    [
+        (np.array(["well", "sick"])[LABELS % 2], {"loss": "logistic"}, ["log-odds(y=well)"]),
+        (LABELS == 1, {"loss": "logistic"}, ["log-odds(y=True)"]),
+        (np.linspace(0.1, 0.9, 10), {"loss": "logistic"}, ["log-odds(y)"]),
+        (LABELS % 2, {"loss": "binomial", "link": "probit"}, ["probit P(y=1)"]),
+        (np.array(["u", "v", "w"])[LABELS], {"loss": "softmax"}, ["score(u)", "score(v)", "score(w)"]),
+        (LABELS, {"loss": "poisson"}, ["log E(y)"]),
+        (LABELS + 1, {"loss": "poisson", "link": "sqrt"}, ["sqrt E(y)"]),
+        (LABELS + 1, {"loss": "gamma", "link": "inverse"}, ["1 / E(y)"]),
+        (LABELS + 1, {"loss": "inverse_gaussian", "link": "inverse_squared"}, ["1 / E(y)²"]),
+        (LABELS, {"loss": "absolute"}, ["y"]),
+    ],
+)
+def test_the_left_side_is_what_the_line_predicts(y: np.ndarray, options: dict, left: list[str]) -> None:
+    lines = tl.fit(X, y, **options).equation.splitlines()
+    assert [line.partition(" = ")[0] for line in lines] == left
+    assert all(" x " in line for line in lines)
+
+
+def test_many_classes_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    lines = tl.fit(rng.normal(size=(200, 1)), rng.integers(0, 9, 200), loss="softmax").equation.splitlines()
+    assert [line.partition(" = ")[0] for line in lines[:-1]] == [f"score({j})" for j in range(4)]
+    assert lines[-1] == "… (5 more classes)"
+
+
+def test_an_offset_is_the_last_term() -> None:
+    hours = np.arange(1.0, 11.0)
+    assert tl.fit(X, LABELS, loss="poisson", exposure=hours).equation.endswith(" + log(exposure)")
+    line = tl.fit({"x": X[:, 0], "t": hours, "y": 3 * X[:, 0] + 0.5 + hours}, "y", offset="t").equation
+    assert line == "y = 3 x + 0.5 + t"

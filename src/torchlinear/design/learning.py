@@ -148,7 +148,8 @@ def _labels(table: Table, column: Column, *, binary: bool) -> Encoder:
         raise DataError(f"target: column {column.name!r} has no values.")
     if column.kind == "text":
         levels = tuple(sorted(levels))  # whatever order is declared: as labels of an array
-        variable, classes = Variable(column.name, "category", levels), tuple[Label, ...](levels)
+        variable = Variable(column.name, "category", levels)
+        classes: tuple[Label, ...] = levels
     else:
         variable, classes = number(column, "target"), _numbers(column, levels)
         if binary and are_proportions(classes):
