@@ -116,7 +116,7 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         self.random_state = random_state
         self.selection = selection
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Self:
         """Fit the model.
 
         Parameters
@@ -127,6 +127,8 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
             Targets.
         sample_weight : float or array, shape (n,), optional
             Weights, at least 0.
+        check_input : bool
+            Accepted for compatibility; input is always checked.
 
         Returns
         -------
