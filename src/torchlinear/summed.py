@@ -267,7 +267,8 @@ def _square(block: Block, loss: Loss, predictor: Tensor) -> float:
 def _slope(block: Block, loss: Loss, coef: Tensor, centre: Array) -> Slope:
     block = block.counted()
     eta = block.predict(coef)
-    value, gradient = loss.value(eta, block.y), _weighted(block, loss.gradient(eta, block.y))
+    value, gradient = loss.value_gradient(eta, block.y)
+    gradient = _weighted(block, gradient)
     pull = block.pull(gradient).cpu().numpy()
     pull[:-1] -= centre[:, None] * pull[-1]
     return Slope(_total(block, value), pull)

@@ -9,7 +9,8 @@ for softmax, whose y (n, 1) numbers the class.
     expected    the same, averaged over y given eta: never below 0,
     product     (d^2 l / deta^2) v for a direction v in the space of eta.
 
-`derivatives` says l, g and h at once, sharing what they have in common: the exp() of a million rows.
+`derivatives` says l, g and h at once, and `value_gradient` the first two, sharing what they have in common: the
+exp() of a million rows.
 """
 
 from __future__ import annotations
@@ -78,6 +79,10 @@ class Loss(ABC):
     @abstractmethod
     def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
         """Diagonal of the second derivative of `value` by `eta`, shape (n, k)."""
+
+    def value_gradient(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`value` and `gradient`, shapes (n,) and (n, k)."""
+        return self.value(eta, y), self.gradient(eta, y)
 
     def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`value`, `gradient` and `curvature`, shapes (n,), (n, k) and (n, k)."""

@@ -21,7 +21,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from torchlinear.losses.family import Family, times
+from torchlinear.kernels import Kernel
+from torchlinear.kernels.likelihoods import logistic
+from torchlinear.losses.family import Family, compiles, times
 from torchlinear.losses.probability import PROBABILITIES, Probability
 
 __all__ = ["Binomial"]
@@ -58,17 +60,13 @@ class Binomial(Family):
     def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
         if self.link == "logit":
-            return _logit(eta, y, (-eta.abs()).exp(), order)
+            return _logit(eta, y, order)
         link, y = self.links[self.link], y.to(eta.dtype)
         return -times(y, link.log_mean(eta, order)) - times(1.0 - y, link.log_rest(eta, order))
 
-    def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`value`, `gradient` and `curvature`."""
-        if self.link != "logit":
-            return Family.derivatives(self, eta, y)
-        e = (-eta.abs()).exp()
-        value, gradient, curvature = (_logit(eta, y, e, order) for order in range(3))
-        return value.sum(dim=1), gradient, curvature
+    def fused(self, eta: Tensor) -> Kernel | None:
+        """The compiled logistic loss."""
+        return logistic if self.link == "logit" and compiles(eta) else None
 
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
         """``mu'^2 / (mu (1 - mu))``, shape (n, k)."""
@@ -106,8 +104,9 @@ class Binomial(Family):
         return None
 
 
-def _logit(eta: Tensor, y: Tensor, e: Tensor, order: int) -> Tensor:
-    """`Binomial.entries` with the logit link; `e` is exp(-|eta|)."""
+def _logit(eta: Tensor, y: Tensor, order: int) -> Tensor:
+    """`Binomial.entries` with the logit link."""
+    e = (-eta.abs()).exp()
     if order == 0:
         return (
             torch.clamp(eta, min=0.0) - y * eta

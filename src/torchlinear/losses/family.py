@@ -23,11 +23,12 @@ import torch
 from torch import Tensor
 
 from torchlinear.errors import InvalidInput
+from torchlinear.kernels import Kernel
 from torchlinear.losses.base import Loss
 from torchlinear.losses.links import Link
 from torchlinear.registry import suggestion
 
-__all__ = ["Family", "times"]
+__all__ = ["Family", "compiles", "times"]
 
 
 class Family(Loss):
@@ -62,6 +63,20 @@ class Family(Loss):
     @abstractmethod
     def near(self, y: Tensor) -> Tensor:
         """A mean near each target and inside of the range of means, shape (n, k)."""
+
+    def fused(self, eta: Tensor) -> Kernel | None:
+        """The kernel that computes value, gradient and curvature in one pass over these rows, where there is one."""
+        return None
+
+    def value_gradient(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`value` and `gradient`, shapes (n,) and (n, k)."""
+        kernel = self.fused(eta)
+        return Loss.value_gradient(self, eta, y) if kernel is None else _by(kernel, eta, y)[:2]
+
+    def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`value`, `gradient` and `curvature`, shapes (n,), (n, k) and (n, k)."""
+        kernel = self.fused(eta)
+        return Loss.derivatives(self, eta, y) if kernel is None else _by(kernel, eta, y)
 
     def inside(self, eta: Tensor) -> Tensor | None:
         """Where eta belongs to a mean of the family, shape (n, k); None when it does everywhere."""
@@ -99,6 +114,21 @@ class Family(Loss):
     def _within(self, eta: Tensor, inside: Tensor, outside: float) -> Tensor:
         mask = self.inside(eta)
         return inside if mask is None else torch.where(mask, inside, outside)
+
+
+def compiles(eta: Tensor) -> bool:
+    """Whether kernels take these rows: float64 on the CPU, and nobody asks for the derivative of what comes out."""
+    return eta.device.type == "cpu" and eta.dtype == torch.float64 and not eta.requires_grad
+
+
+def _by(kernel: Kernel, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value, gradient and curvature by a kernel, output by output."""
+    n, k = eta.shape
+    out = torch.empty(3, k, n, dtype=torch.float64, device="cpu")
+    for j in range(k):
+        x, target = (part[:, j].contiguous().numpy() for part in (eta, y.double()))
+        kernel(x, target, *out[:, j].numpy())
+    return out[0, 0] if k == 1 else out[0].sum(dim=0), out[1].T, out[2].T
 
 
 def times(weight: Tensor, term: Tensor) -> Tensor:

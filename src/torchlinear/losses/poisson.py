@@ -15,7 +15,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from torchlinear.losses.family import Family
+from torchlinear.kernels import Kernel
+from torchlinear.kernels.likelihoods import poisson
+from torchlinear.losses.family import compiles
 from torchlinear.losses.links import MEANS, Mean
 from torchlinear.losses.powers import PowerFamily
 
@@ -48,12 +50,9 @@ class Poisson(PowerFamily):
     links: ClassVar[Mapping[str, Mean]] = {name: MEANS[name] for name in ("log", "identity", "sqrt")}
     power = 1.0
 
-    def derivatives(self, eta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`value`, `gradient` and `curvature`."""
-        if self.link != "log":
-            return Family.derivatives(self, eta, y)
-        mean = eta.exp()
-        return (mean - y * eta).sum(dim=1), mean - y, mean
+    def fused(self, eta: Tensor) -> Kernel | None:
+        """The compiled loss with the log link."""
+        return poisson if self.link == "log" and compiles(eta) else None
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """``log y!``, shape (n,)."""

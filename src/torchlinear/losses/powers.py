@@ -40,8 +40,9 @@ class PowerFamily(Family):
         link, p = self.links[self.link], self.power
         level, rate = link.integral(eta, 2.0 - p, order), link.integral(eta, 1.0 - p, order)
         found = level - y * rate
-        if bool(found.isnan().any()):  # both terms overflow near mu = 0, where the second one is far larger
-            found = torch.where(found.isnan(), torch.where(y == 0, level, -y * rate), found)
+        if bool(found.isnan().any()):  # both terms overflow: near mu = 0 the second one is far larger
+            small = (y != 0) & (link.inverse(eta) < 1)
+            found = torch.where(found.isnan(), torch.where(small, -y * rate, level), found)
         return found
 
     def expected(self, eta: Tensor, y: Tensor) -> Tensor:
