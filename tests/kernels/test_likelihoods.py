@@ -24,7 +24,7 @@ def loss(request: Any) -> Any:
 def test_one_pass_is_what_three_are(loss: Any, k: int, dtype: torch.dtype, rng: np.random.Generator) -> None:
     eta = torch.from_numpy(30.0 * rng.normal(size=(5000, k)))
     y = torch.from_numpy(rng.random((5000, k))).to(dtype)
-    eta[:9, 0] = torch.tensor([0.0, -0.0, 1e-300, 709.0, 800.0, -800.0, np.inf, -np.inf, -745.0])
+    eta[:7, 0] = torch.tensor([0.0, -0.0, 1e-300, 709.0, 800.0, -800.0, -745.0])
     y[:400] = y[:400].round()
     assert loss.fused(eta) is not None
     once, separate = (

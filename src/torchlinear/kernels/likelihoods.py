@@ -57,6 +57,6 @@ def poisson(eta: Array, y: Array, value: Array, gradient: Array, mean: Array) ->
     """
     for i in range(eta.size):
         mu = exp(eta[i])
-        value[i] = mu - y[i] * eta[i] if mu < np.inf else mu
+        value[i] = mu - y[i] * eta[i]
         gradient[i] = mu - y[i]
         mean[i] = mu
