@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from torchlinear.training.first_loss import first_loss
+from torchlinear.training.scores import warn_of_scores
 
 __all__ = ["Batching", "Criterion", "ModuleProblem"]
 
@@ -86,9 +87,10 @@ class ModuleProblem:
             x, y = x[rows], y[rows]
         if self._compared:
             return self.criterion(self.model(x), y)
-        loss = first_loss(self.model, self.criterion, x, y, self.y).loss
+        first = first_loss(self.model, self.criterion, x, y, self.y)
+        warn_of_scores(self.criterion, first.out)
         self._compared = True
-        return loss
+        return first.loss
 
     def parameters(self) -> Tensor:
         """All parameters, copied to a column of shape (P, 1), by which the loop sees divergence."""
