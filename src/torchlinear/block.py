@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,13 @@ from torch import Tensor
 from torchlinear.kernels import moments as moment_kernels
 from torchlinear.kernels import products as product_kernels
 from torchlinear.kernels import refinement as refinement_kernels
+from torchlinear.kernels import sparse as sparse_kernels
 from torchlinear.kernels import spread as spread_kernels
 from torchlinear.kernels import triangle as triangle_kernels
 from torchlinear.kernels import words
 from torchlinear.statistics import ROUNDING, Moments, Residuals, Spread, Triangle
 
-__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "deducted", "sample"]
+__all__ = ["SHARD_ROWS", "Block", "Rows", "TensorRows", "Sample", "deducted", "default_names", "drawn", "sample", "taken"]
 
 SHARD_ROWS = 131_072  # rows of an in-memory shard: 20 float64 columns are 20 MB, 8 shards a million rows
 SHIFT_ROWS = 1_000
@@ -44,7 +45,7 @@ class Block:
     Attributes
     ----------
     X : Tensor, shape (n, p), float32 or float64
-        Features; row-major, or the transpose of a contiguous (p, n) buffer.
+        Features; row-major, the transpose of a contiguous (p, n) buffer, or sparse in CSR layout.
     y : Tensor, shape (n, k), float32 or float64
         Targets.
     weight : Tensor, shape (n,), float64, optional
@@ -76,6 +77,8 @@ class Block:
     def linear(self, coef: Tensor) -> Tensor:
         """``X b + intercept``, shape (n, k), float64: what a change of coefficients by `coef` changes."""
         coef = coef.to(self.X.device, torch.float64)
+        if self.sparse:
+            return torch.from_numpy(sparse_kernels.predict(self._csr(), coef[:-1].numpy(), coef[-1].numpy()))
         X = self._narrow(coef.shape[1])
         if X is None:
             eta = self.X.double() @ coef[:-1] + coef[-1]
@@ -86,6 +89,9 @@ class Block:
     def pull(self, r: Tensor) -> Tensor:
         """Gradient ``[X, 1]' r``, shape (p + 1, k), float64; `r` is (n, k)."""
         r = r.double()
+        if self.sparse:
+            sums = sparse_kernels.pull(self._csr(), r.numpy(), self.X.shape[1])
+            return torch.cat([torch.from_numpy(sums), r.sum(dim=0, keepdim=True)])
         X = self._narrow(r.shape[1])
         pulled = self.X.double().T @ r if X is None else torch.from_numpy(product_kernels.pull(X, r.numpy()))
         return torch.cat([pulled, r.sum(dim=0, keepdim=True)])
@@ -99,12 +105,17 @@ class Block:
         first: Any = slice(SHIFT_ROWS)
         if self.weight is not None and bool((self.weight > 0).any()):
             first = (self.weight > 0).nonzero()[first, 0]
+        if self.sparse:  # whose sums are about zero
+            mean = torch.nan_to_num(self.y[first].double().mean(dim=0), posinf=0.0, neginf=0.0)
+            return np.concatenate([np.zeros(self.X.shape[1]), mean.numpy()])
         few = torch.cat([self.X[first].double(), self.y[first].to(self.X.device).double()], dim=1)
         few = torch.nan_to_num(few, posinf=0.0, neginf=0.0)
         return np.asarray((few[0] + (few - few[0]).mean(dim=0)).cpu().numpy())
 
     def moments(self, shift: Array, extended: bool = False) -> Moments:
         """Second moments of ``[X, y]``, summed about `shift`; in double-double when `extended`."""
+        if self.sparse:
+            return self._sparse_moments(shift)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite shows in the sums
             sums = moment_kernels.about(*self._arrays(), shift, extended=extended)
         return Moments.about(
@@ -119,7 +130,12 @@ class Block:
         )
 
     def triangle(self, shift: Array, extended: bool = False) -> Triangle:
-        """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`."""
+        """Upper triangle of a QR of the centred ``[X, y]``; in double-double when `extended`.
+
+        Of sparse rows, the Cholesky factor of their moments, which are summed without making them dense.
+        """
+        if self.sparse:
+            return Triangle.of(self._sparse_moments(shift))
         with np.errstate(invalid="ignore", over="ignore"):
             weight, mean, R = triangle_kernels.of_rows(*self._arrays(), shift, extended=extended)
         if extended and self.weight is not None:
@@ -141,28 +157,45 @@ class Block:
         """Means and sums of squares of the columns of ``[X, y]``, summed about `shift`."""
         total_weight = float(self.X.shape[0] if self.weight is None else self.weight.sum())
         with np.errstate(invalid="ignore", over="ignore"):
-            total, squares = spread_kernels.about(*self._arrays(), shift)
+            total, squares = self._sums(shift)
             delta = total / total_weight if total_weight else np.zeros_like(total)
             centred = squares - delta * total
             centred[centred <= ROUNDING * squares] = 0.0  # a constant column
         return Spread(self.rows, total_weight, shift + delta, centred)
 
+    def _sums(self, shift: Array) -> tuple[Array, Array]:
+        """Sums of ``w (z - shift)`` and of its squares, shape (p + k,)."""
+        if not self.sparse:
+            return spread_kernels.about(*self._arrays(), shift)
+        p, weight = self.X.shape[1], self._weights()
+        total, squares = sparse_kernels.spread(self._csr(), weight, p)
+        t = self.y.double().numpy() - shift[p:]
+        return np.append(total, weight @ t), np.append(squares, weight @ np.square(t))
+
     def residuals(self, centre: Array, beta: Array) -> Residuals:
         """Residuals of ``y - c_y = (x - c_x)' beta`` and their pull on each column, in double-double."""
+        if self.sparse:
+            return self._sparse_residuals(centre, beta)
         return Residuals(*refinement_kernels.leftover(*self._arrays(), centre, beta))
 
     def nonfinite(self) -> Tensor:
         """How many values of each column of ``[X, y]`` are NaN or inf, shape (p + k,)."""
-        return torch.cat([(~torch.isfinite(part)).sum(dim=0).cpu() for part in (self.X, self.y)])
+        targets = (~torch.isfinite(self.y)).sum(dim=0).cpu()
+        if not self.sparse:
+            return torch.cat([(~torch.isfinite(self.X)).sum(dim=0).cpu(), targets])
+        bad = self.X.col_indices()[~torch.isfinite(self.X.values())]
+        return torch.cat([torch.bincount(bad, minlength=self.X.shape[1]), targets])
 
     def counted(self) -> Block:
         """The rows with a weight above zero: what the others hold, even inf, must not reach a sum."""
         if self.weight is None or bool((self.weight > 0).all()):
             return self
         seen = self.weight > 0
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        kept: Any = {name: None if part is None else part[seen] for name, part in given.items()}
-        return Block(**kept)
+        y, weight, low, offset = (
+            None if part is None else part[seen] for part in (self.y, self.weight, self.low, self.offset)
+        )
+        assert y is not None
+        return Block(taken(self.X, seen.nonzero()[:, 0]), y, weight, low, offset)
 
     @property
     def rows(self) -> int:
@@ -173,6 +206,46 @@ class Block:
     def log_weight(self) -> float:
         """Sum of the logarithms of the weights above zero."""
         return 0.0 if self.weight is None else float(self.weight[self.weight > 0].log().sum())
+
+    @property
+    def sparse(self) -> bool:
+        """Whether X is in CSR layout."""
+        return self.X.layout is torch.sparse_csr
+
+    def _csr(self) -> sparse_kernels.Csr:
+        X = self.X
+        return sparse_kernels.Csr(X.crow_indices().numpy(), X.col_indices().numpy(), X.values().numpy())
+
+    def _weights(self) -> Array:
+        return np.ones(len(self.y)) if self.weight is None else self.weight.double().numpy()
+
+    def _sparse_moments(self, shift: Array) -> Moments:
+        """Second moments about zero, of features and of targets less their shift."""
+        p, weight = self.X.shape[1], self._weights()
+        t = np.ascontiguousarray(self.y.double().numpy() - shift[p:])
+        rows = self._csr()
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = np.append(sparse_kernels.spread(rows, weight, p)[0], weight @ t)
+            cross = sparse_kernels.moments(rows, t, weight, p)
+        return Moments.about(
+            np.append(np.zeros(p), shift[p:]),
+            words.of(float(weight.sum())),
+            self.rows,
+            words.of(total),
+            words.of(cross),
+            n_features=p,
+            low_words=False,
+            log_weight=self.log_weight,
+        )
+
+    def _sparse_residuals(self, centre: Array, beta: Array) -> Residuals:
+        """As `residuals`, in float64."""
+        p, weight = self.X.shape[1], self._weights()[:, np.newaxis]
+        offset = centre[:p] @ beta - centre[p:]
+        left = self.y.double().numpy() + sparse_kernels.predict(self._csr(), -beta, offset)
+        total = (weight * left).sum(axis=0)
+        pull = sparse_kernels.pull(self._csr(), weight * left, p) - np.outer(centre[:p], total)
+        return Residuals(words.of(np.vstack([pull, total])), (weight * np.square(left)).sum(axis=0))
 
     def _narrow(self, outputs: int) -> Any:
         """Features as an array, where kernels multiply them faster than BLAS does; else None."""
@@ -202,6 +275,8 @@ class Rows(ABC):
         Whether another pass costs no more than reading memory.
     has_offset : bool
         Whether blocks come with an offset.
+    dense : bool
+        Whether X of the blocks is dense: only then can its sums be double-double.
     """
 
     names: tuple[str, ...]
@@ -209,6 +284,7 @@ class Rows(ABC):
     n_rows: int | None = None
     in_memory: bool = False
     has_offset: bool = False
+    dense: bool = True
 
     @abstractmethod
     def shards(self) -> Sequence[Any]:
@@ -320,23 +396,73 @@ def deducted(rows: Rows) -> Rows:
     return TensorRows(rows.X, y, rows.weight, names=rows.names, targets=rows.targets, low=rows.low)
 
 
+def taken(X: Tensor, index: Tensor) -> Tensor:
+    """Rows of X, dense or in CSR layout, by their numbers, shape (m,)."""
+    if X.layout is torch.strided:
+        return X[index]
+    starts = X.crow_indices()
+    counts = (starts[1:] - starts[:-1])[index]
+    ends = counts.cumsum(0)
+    stored = torch.arange(int(counts.sum())) + (starts[:-1][index] - (ends - counts)).repeat_interleave(
+        counts
+    )
+    begins = torch.cat([torch.zeros(1, dtype=ends.dtype), ends]).to(starts.dtype)
+    return torch.sparse_csr_tensor(
+        begins,
+        X.col_indices()[stored],
+        X.values()[stored],
+        size=(len(index), X.shape[1]),
+        check_invariants=False,
+    )
+
+
 def default_names(letter: str, count: int) -> tuple[str, ...]:
     """``('x',)`` for one column, ``('x0', 'x1', ...)`` for more."""
     return (letter,) if count == 1 else tuple(f"{letter}{j}" for j in range(count))
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some rows as arrays.
+
+    Attributes
+    ----------
+    X : ndarray, shape (m, p), float64
+        Features.
+    y : ndarray, shape (m, k), float64
+        Targets.
+    offset : ndarray, shape (m,), float64
+        Offsets; zeros without.
+    total : int
+        Of how many rows these are.
+    """
+
+    X: Array
+    y: Array
+    offset: Array
+    total: int
+
+
 def sample(rows: Rows, most: int = 2_000) -> tuple[Array, Array, int]:
     """Up to `most` evenly spaced rows as arrays X (m, p) and y (m, k), float64, and how many rows there are."""
+    found = drawn(rows, most)
+    return found.X, found.y, found.total
+
+
+def drawn(rows: Rows, most: int = 2_000) -> Sample:
+    """Up to `most` evenly spaced rows."""
     total = rows.n_rows
     if total is None:
         total = sum(block.X.shape[0] for shard in rows.shards() for block in rows.blocks(shard))
     wanted = np.unique(np.linspace(0, total - 1, min(most, total)).round().astype(np.int64))
-    X, y, first = [], [], 0
+    X, y, offset, first = [], [], [], 0
     for shard in rows.shards():
         for block in rows.blocks(shard):
             count = block.X.shape[0]
             here = torch.from_numpy(wanted[(wanted >= first) & (wanted < first + count)] - first)
-            X.append(block.X[here.to(block.X.device)].double().cpu().numpy())
+            X.append(taken(block.X, here.to(block.X.device)).to_dense().double().cpu().numpy())
             y.append(block.y[here.to(block.y.device)].double().cpu().numpy())
+            shift = torch.zeros(count) if block.offset is None else block.offset
+            offset.append(shift[here.to(shift.device)].double().cpu().numpy())
             first += count
-    return np.vstack(X), np.vstack(y), total
+    return Sample(np.vstack(X), np.vstack(y), np.concatenate(offset), total)

@@ -114,13 +114,13 @@ def information(problem: SummedObjective, coef: Tensor) -> Information:
     moved = np.column_stack([part.coef[:-1, 0] for part in parts])
     known = not problem.loss.dispersed
     return Information(
-        inverse=problem.loss.scale * np.stack([part.inverse for part in parts]),
+        inverse=problem.loss.multiple * np.stack([part.inverse for part in parts]),
         dependent=np.logical_or.reduce([part.dependent for part in parts]),
         rows=spread.rows,
         weight=spread.weight,
         pearson=good.pearson,
-        deviance=2.0 / problem.loss.scale * (good.loss - good.least),
-        null_deviance=2.0 / problem.loss.scale * (good.null - good.least),
+        deviance=2.0 / problem.loss.multiple * (good.loss - good.least),
+        null_deviance=2.0 / problem.loss.multiple * (good.null - good.least),
         log_likelihood=-(good.loss + good.constant) if known else np.full_like(good.loss, np.nan),
         dispersed=problem.loss.dispersed,
         drift=np.abs(moved).max(axis=1) * sd,

@@ -283,4 +283,4 @@ class QuadraticObjective(Objective):
 
 def _cheap(rows: Rows) -> bool:
     n, p = rows.n_rows, rows.n_features
-    return n is not None and n * p * p <= EXTENDED_WORK and p <= EXTENDED_FEATURES
+    return rows.dense and n is not None and n * p * p <= EXTENDED_WORK and p <= EXTENDED_FEATURES

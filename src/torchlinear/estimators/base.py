@@ -16,13 +16,14 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from torchlinear import errors
-from torchlinear.block import TensorRows
+from torchlinear.block import Rows, TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
 from torchlinear.model import LinearModel
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.sparse import SparseRows, as_csr, is_sparse
 
 __all__ = ["ConvergenceWarning", "LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]
 
@@ -97,10 +98,13 @@ class TrainingRows:
         """Sum of the weights; the number of rows without any."""
         return float(_num_samples(self.X) if self.weight is None else self.weight.sum())
 
-    def tensors(self, target: Any = slice(None)) -> TensorRows:
+    def tensors(self, target: Any = slice(None)) -> TensorRows | SparseRows:
         """The rows as tensors that share the arrays' memory, with some of the targets."""
         weight = None if self.weight is None else torch.from_numpy(self.weight)
-        return TensorRows(_tensor(self.X), _tensor(self.y[:, target]), weight)
+        y = _tensor(self.y[:, target])
+        if is_sparse(self.X):
+            return SparseRows(as_csr(self.X), y, weight)
+        return TensorRows(_tensor(self.X), y, weight)
 
 
 class LinearEstimator(BaseEstimator):  # type: ignore[misc]
@@ -145,9 +149,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
         last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
         return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
 
-    def _squared(
-        self, rows: TensorRows, penalty: Penalty | None, *, positive: bool = False
-    ) -> QuadraticObjective:
+    def _squared(self, rows: Rows, penalty: Penalty | None, *, positive: bool = False) -> QuadraticObjective:
         """Squared loss over rows, for the solution of least norm, or the one without negative coefficients."""
         return QuadraticObjective(
             Squared(),

@@ -32,6 +32,7 @@ from torchlinear.losses.poisson import Poisson
 from torchlinear.losses.squared import Squared
 from torchlinear.losses.tweedie import Tweedie
 from torchlinear.penalties.l2 import L2
+from torchlinear.sparse import SparseRows
 
 __all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
 
@@ -101,7 +102,7 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         rows = TrainingRows(self, X, y, sample_weight)
         loss, tensors = self._loss(), rows.tensors()
         _refuse(loss, tensors.y)
-        penalty = L2(loss.scale * self.alpha) if self.alpha else None
+        penalty = L2(loss.multiple * self.alpha) if self.alpha else None
         objective = objective_of(
             loss, penalty, tensors, intercept=self.fit_intercept, solution="minimum_norm"
         )
@@ -121,9 +122,9 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         last = np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64)
         return torch.from_numpy(last[:, None]) if len(last) == rows.X.shape[1] + 1 else None
 
-    def _shortest(self, coef: torch.Tensor, rows: TensorRows) -> torch.Tensor:
+    def _shortest(self, coef: torch.Tensor, rows: TensorRows | SparseRows) -> torch.Tensor:
         """Of the coefficients with the same predictions those of least norm, shape (p + 1, 1)."""
-        if self.alpha or not bool((coef[:-1] == 0).any()):  # no column was dropped
+        if self.alpha or not bool((coef[:-1] == 0).any()) or not isinstance(rows, TensorRows):
             return coef
         eta = rows.X.double() @ coef[:-1] + coef[-1]
         return solve(self._squared(TensorRows(rows.X, eta, rows.weight), None)).coef

@@ -103,7 +103,7 @@ class HuberRegressor(LinearRegressor):
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,)
             Target.
@@ -150,3 +150,8 @@ class HuberRegressor(LinearRegressor):
     def _last(self) -> tuple[Array, float]:
         """Where the last fit ended."""
         return np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64), self.scale_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -40,7 +40,7 @@ def penalty_of(strength: float, l1_ratio: float) -> Penalty | None:
     )
 
 
-class LogisticClassifier(Probabilities, LinearClassifier):  # type: ignore[misc]
+class LogisticClassifier(Probabilities, LinearClassifier):
     """What logistic regressions share: the problem of some rows, and its solution kept."""
 
     fit_intercept: bool

@@ -19,8 +19,10 @@ from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearRegressor, TrainingRows, to_numpy
 from torchlinear.losses.squared import Squared
 from torchlinear.penalties.elastic_net import L1L2
+from torchlinear.quadratic import QuadraticObjective
 from torchlinear.selection.folds import plan
 from torchlinear.selection.validation import Validation, validation
+from torchlinear.wide.objective import suits
 
 __all__ = ["PenalisedCV"]
 
@@ -118,6 +120,7 @@ class PenalisedCV(LinearRegressor):
             intercept=self.fit_intercept,
             positive=self.positive,
             precision="double",  # no standard errors here
+            wide=suits(Squared(), L1L2(1.0, max(self._mixes())), tensors),
         )
 
     def _grids(self, judge: Validation, mixes: list[float]) -> Array:
@@ -144,11 +147,10 @@ class PenalisedCV(LinearRegressor):
     def _fit_chosen(self, judge: Validation, rows: TrainingRows, mix: float) -> None:
         """Fit all rows with the chosen penalty and set the attributes."""
         objective = judge.objective(L1L2(2.0 * float(self.alpha_), mix))
+        assert isinstance(objective, QuadraticObjective)  # squared loss has it
         solution = solve(objective)
         self._keep(solution.coef.numpy(), rows)
-        evidence = solution.evidence
-        assert evidence is not None  # squared loss has it
-        self.dual_gap_ = float(solution.certificate * evidence.tss[0] / (2.0 * evidence.weight))
+        self.dual_gap_ = float(objective.gaps(solution.coef)[0]) / rows.total_weight
         self.n_iter_ = 1
 
     def get_metadata_routing(self) -> MetadataRouter:

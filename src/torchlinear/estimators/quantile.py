@@ -87,7 +87,7 @@ class QuantileRegressor(LinearRegressor):
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,)
             Target.
@@ -107,3 +107,8 @@ class QuantileRegressor(LinearRegressor):
         self._keep(solution.coef.numpy(), rows)
         self.n_iter_ = 1
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

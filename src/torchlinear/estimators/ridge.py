@@ -12,6 +12,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from torchlinear.api import solve
+from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearEstimator, LinearRegressor, TrainingRows
@@ -41,7 +42,8 @@ class RidgeOptimum(LinearEstimator):
         """
         if dual is None and rows.X.shape[0] < rows.X.shape[1] and alphas.all() and not positive:
             assert_all_finite(rows.X, input_name="X")
-            dual = Dual.of(rows.tensors(), intercept=self.fit_intercept)
+            tensors = rows.tensors()
+            dual = Dual.of(tensors, intercept=self.fit_intercept) if isinstance(tensors, TensorRows) else None
         coef = np.empty((rows.X.shape[1] + 1, len(alphas)))
         for alpha in np.unique(alphas):
             same = np.flatnonzero(alphas == alpha)

@@ -16,6 +16,7 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearEstimator, TrainingRows, like, to_numpy
@@ -102,9 +103,10 @@ class RidgeSearch(RidgeOptimum):
         n, p = rows.X.shape
         if n < 2:
             raise InvalidInput(f"X has {n} row (n_samples={n}): leave-one-out needs at least 2; or give cv.")
-        if n > p:
-            return of_columns(self._squared(rows.tensors(), None), alphas, keep=keep), None
-        dual = Dual.of(rows.tensors(), intercept=self.fit_intercept)
+        tensors = rows.tensors()
+        if n > p or not isinstance(tensors, TensorRows):
+            return of_columns(self._squared(tensors, None), alphas, keep=keep), None
+        dual = Dual.of(tensors, intercept=self.fit_intercept)
         return of_rows(dual, alphas, keep=keep), dual
 
     def _scores(

@@ -44,7 +44,7 @@ class Loss(ABC):
         The target is a class, so that predictions are classes and probabilities.
     likelihood : bool
         The loss is a negative log-likelihood, so that its curvature says how sure coefficients are.
-    scale : float
+    multiple : float
         How many times the negative log-likelihood at dispersion 1 a row costs: 2 for squared error.
     dispersed : bool
         The variance has a factor of its own to be estimated (Gaussian, Gamma), rather than one that is known
@@ -57,7 +57,7 @@ class Loss(ABC):
     separable: ClassVar[bool] = True
     labels: ClassVar[bool] = False
     likelihood: ClassVar[bool] = False
-    scale: ClassVar[float] = 1.0
+    multiple: ClassVar[float] = 1.0
     dispersed: ClassVar[bool] = False
 
     def __str__(self) -> str:

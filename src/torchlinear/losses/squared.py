@@ -46,7 +46,7 @@ class Squared(Family):
     link: str = "identity"
     name: ClassVar[str] = "squared"
     likelihood: ClassVar[bool] = True
-    scale: ClassVar[float] = 2.0
+    multiple: ClassVar[float] = 2.0
     dispersed: ClassVar[bool] = True
     links: ClassVar[Mapping[str, Mean]] = {name: MEANS[name] for name in ("identity", "log", "inverse")}
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block
+from torchlinear.block import Block, taken
 from torchlinear.kernels.coordinate import minimise
 from torchlinear.losses.base import Loss
 from torchlinear.summed import SummedObjective
@@ -98,7 +98,8 @@ def _hessian(block: Block, loss: Loss, coef: Tensor, centre: Array, intercept: b
     H = np.zeros((k, size, k, size))
     for start in range(0, len(eta), CHUNK):
         part = slice(start, start + CHUNK)
-        Z = block.X[part].double() - torch.from_numpy(centre)
+        rows = torch.arange(part.start, min(part.stop, len(eta)))
+        Z = taken(block.X, rows).to_dense().double() - torch.from_numpy(centre)
         if intercept:
             Z = torch.cat([Z, torch.ones(len(Z), 1, dtype=torch.float64)], dim=1)
         for b in range(k):
