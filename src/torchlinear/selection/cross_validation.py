@@ -39,6 +39,7 @@ from torchlinear.selection.folds import plan
 from torchlinear.selection.groups import groups_of
 from torchlinear.selection.validated import CrossValidation, choose
 from torchlinear.selection.validation import Validation, validation
+from torchlinear.wide.objective import suits
 
 __all__ = ["cross_validate"]
 
@@ -61,11 +62,14 @@ def cross_validate(
     n_penalties: int = 100,
     least: float | None = None,
     loss: str | Loss = "squared",
+    link: str | None = None,
     formula: str | None = None,
     columns: Sequence[str] | None = None,
     intercept: bool = True,
     weights: Any = None,
     weight_type: str = "precision",
+    offset: Any = None,
+    exposure: Any = None,
     missing: Literal["error", "drop", "mean"] = "error",
     precision: Literal["auto", "extended", "double"] = "auto",
     device: str | torch.device = "auto",
@@ -75,7 +79,7 @@ def cross_validate(
 
     Parameters
     ----------
-    data, target, formula, columns, intercept, weights, weight_type, missing, precision, device
+    data, target, formula, columns, intercept, weights, weight_type, offset, exposure, missing, precision, device
         As in `torchlinear.fit`.
     penalty : str or penalty object
         ``"l1"``, ``"l2"``, ``"elastic_net"``, or an object such as ``tl.L1(column_weights=...)``, whose own
@@ -99,6 +103,8 @@ def cross_validate(
         Weakest over strongest: 1e-4 (1e-2 with no more rows than columns), 1e-8 without an L1 part.
     loss : str or Loss
         Whose mean on held-out rows is the error.
+    link : str, optional
+        Of a generalised linear model, as in `torchlinear.fit`.
     seed : int
         Draws other folds.
 
@@ -126,12 +132,12 @@ def cross_validate(
     if rule not in RULES:
         raise InvalidInput(f"rule={rule!r} is not known. Known: {', '.join(RULES)}.")
     grid.check(n_penalties, least)
-    criterion, asked = made(loss), grid.families(penalty, mixes)
+    criterion, asked = made(loss, link), grid.families(penalty, mixes)
     given = None if alphas is None else grid.checked_alphas(alphas)
     grouped = groups_of(data, groups, target=target, columns=columns, formula=formula, weights=weights)
     prepared = prepare(
         data, target, formula=formula, columns=grouped.columns, weights=weights, missing=missing, intercept=intercept,
-        device=device, loss=criterion,
+        device=device, loss=criterion, offset=offset, exposure=exposure,
     )  # fmt: skip
     rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(criterion)
     splits = plan(folds, rows, groups=grouped.values, ordered=ordered, seed=seed)
@@ -139,21 +145,26 @@ def cross_validate(
     try:
         with interruption.watching(), single_threaded_blas():
             judge = validation(
-                criterion, rows, splits, intercept=free, precision=precision, n_outputs=len(outputs)
-            )
+                criterion, rows, splits, intercept=free, precision=precision, n_outputs=len(outputs),
+                wide=any(suits(criterion, family, rows) for family in asked),
+            )  # fmt: skip
             tried = [_grid(judge, family, given, n_penalties, least) for family in asked]
             scores = [judge.scores(penalties) for penalties in tried]
             coef = np.concatenate([judge.path(penalties) for penalties in tried])
     except interruption.Interrupted:
         raise KeyboardInterrupt from None
-    penalties, weights = tuple(chain(*tried)), scores[0].weights
+    penalties, held_out = tuple(chain(*tried)), scores[0].weights
     errors = np.hstack([score.errors for score in scores])
-    choice = choose(penalties, errors, weights)
-    chosen = penalties[getattr(choice, rule)]
-    solution = solve(judge.objective(chosen), weight_type=weight_type if prepared.weighted else None)
-    solution = replace(solution, targets=outputs, classes=prepared.classes)
+    choice = choose(penalties, errors, held_out)
+    at = getattr(choice, rule)
+    solution = solve(
+        judge.objective(penalties[at]),
+        weight_type=weight_type if prepared.weighted else None,
+        start=torch.from_numpy(coef[at]),
+    )
+    solution = replace(solution, targets=outputs, classes=prepared.classes, offset=prepared.offset)
     fit = Fit(solution, design=design, rows=rows, like=data if isinstance(data, Tensor) else None)
-    return CrossValidation(penalties, errors, weights, choice, coef, criterion.name, rule, fit)
+    return CrossValidation(penalties, errors, held_out, choice, coef, str(criterion), rule, fit)
 
 
 def _grid(

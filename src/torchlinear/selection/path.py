@@ -29,7 +29,7 @@ from torchlinear.selection.gram import along
 from torchlinear.shrinkage import Gram
 from torchlinear.wide.objective import WideObjective
 
-__all__ = ["path"]
+__all__ = ["follow", "of_columns", "path"]
 
 Array = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ def follow(
     objective = source.objective(family)
     wide = objective if isinstance(objective, WideObjective) else None
     if given is None:
-        seen = _of_columns(wide, family) if wide else _of_moments(objective, family)
+        seen = of_columns(wide, family) if wide else _of_moments(objective, family)
         given = grid.strengths(family, seen, count, least)
     penalties = tuple(family.with_alpha(float(alpha)) for alpha in given)
     coef, gaps, r2 = _along_columns(wide, penalties) if wide else _along_moments(objective, penalties)
@@ -150,7 +150,7 @@ def _of_moments(objective: QuadraticObjective, family: Separable) -> grid.Sensit
     return grid.sensitivity(objective.moments, family, intercept=objective.intercept)
 
 
-def _of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
+def of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
     """What decides where the grid begins, with the unpenalised columns fitted."""
     lasso, ridge = objective.strengths(family.with_alpha(1.0))
     columns, held = objective.columns, lasso > 0

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.api import objective_of, solve
-from torchlinear.block import Block, Rows, deducted
+from torchlinear.block import Block, Rows
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.losses.base import Loss
@@ -27,8 +27,10 @@ from torchlinear.selection.folds import Folds
 from torchlinear.selection.gram import along
 from torchlinear.selection.heldout import Scores
 from torchlinear.selection.partition import PartitionedRows, merged, moments_by_cell
+from torchlinear.selection.path import of_columns
 from torchlinear.statistics import Moments
 from torchlinear.summed import SummedObjective
+from torchlinear.wide.objective import WideObjective
 
 __all__ = ["ByMoments", "ByRows", "Validation", "validation"]
 
@@ -67,10 +69,11 @@ def validation(
     positive: bool = False,
     precision: str = "auto",
     n_outputs: int | None = None,
+    wide: bool = False,
 ) -> Validation:
-    """The cheaper way to judge penalties of this loss on these splits."""
+    """The cheaper way to judge penalties of this loss on these splits; `wide` rows are walked among their columns."""
     columns = rows.n_features + rows.n_outputs
-    if loss.quadratic and 16 * columns**2 * 3 * (folds.cells + len(folds)) <= MOST_BYTES:
+    if loss.quadratic and not wide and 16 * columns**2 * 3 * (folds.cells + len(folds)) <= MOST_BYTES:
         return ByMoments(loss, rows, folds, intercept=intercept, positive=positive, precision=precision)
     return ByRows(loss, rows, folds, intercept=intercept, positive=positive, n_outputs=n_outputs)
 
@@ -111,7 +114,7 @@ class ByMoments(Validation):
         positive: bool = False,
         precision: str = "auto",
     ) -> None:
-        self.loss, self.rows, self.folds = loss, deducted(rows), folds
+        self.loss, self.rows, self.folds = loss, rows, folds
         self.intercept, self.positive, self.precision = intercept, positive, precision
         self._partitioned = PartitionedRows(self.rows, folds.assignment)
         whole = self._objective(None)
@@ -200,6 +203,9 @@ class ByRows(Validation):
 
     def sensitivity(self, family: Separable) -> grid.Sensitivity:
         """What decides where the grid of a penalty begins, in the model of the intercept alone."""
+        objective = self.objective(family)
+        if isinstance(objective, WideObjective):
+            return of_columns(objective, family)
         null = SummedObjective(
             self.loss, None, Local().load(self.rows), intercept=self.intercept, n_outputs=self.n_outputs
         )
@@ -233,6 +239,9 @@ class ByRows(Validation):
 
     def _fits(self, rows: Rows, penalties: Sequence[Separable]) -> Array:
         """Coefficients on `rows` at each penalty, shape (m, p + 1, k); each fit starts the next."""
+        objective = self._objective(penalties[0], rows)
+        if isinstance(objective, WideObjective):
+            return objective.along(penalties)[0]
         found: list[torch.Tensor] = []
         for penalty in penalties:
             objective = self._objective(penalty, rows)
