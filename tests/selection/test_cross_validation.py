@@ -267,6 +267,55 @@ def test_logistic_regression_is_refitted_split_by_split(rng: np.random.Generator
     assert found.to_frame().shape == (4, 6)
 
 
+def test_lasso_of_a_loss_that_is_not_quadratic(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(160, 6))
+    y = (rng.uniform(size=160) < 1 / (1 + np.exp(-2 * X[:, 0]))).astype(float)
+    folds = KFold(4)
+    found = tl.cross_validate(X, y, loss="logistic", penalty="l1", folds=folds, n_penalties=5, least=0.05)
+    assert found.nonzero[0] == 0 < found.nonzero[1]
+    for f, (train, test) in enumerate(folds.split(X)):
+        for i in (1, 4):
+            fit = tl.fit(X[train], y[train], loss="logistic", penalty=found.penalties[i])
+            p = fit.predict(X[test], kind="mean")
+            error = -np.log(np.where(y[test] == 1, p, 1 - p)).mean()
+            assert found.errors[f, i] == pytest.approx(error, rel=1e-6)
+
+
+def test_counts_with_exposure(rng: np.random.Generator) -> None:
+    X, hours = rng.normal(size=(120, 3)), rng.uniform(1, 10, 120)
+    y = rng.poisson(hours * np.exp(0.5 * X[:, 0])).astype(float)
+    folds, options = KFold(3), {"loss": "poisson", "penalty": "l2"}
+    found = tl.cross_validate(X, y, exposure=hours, folds=folds, alphas=[1.0, 0.01], **options)
+    for f, (train, test) in enumerate(folds.split(X)):
+        for i in range(2):
+            fit = tl.fit(
+                X[train], y[train], loss="poisson", penalty=found.penalties[i], exposure=hours[train]
+            )
+            eta = X[test] @ fit.coef.numpy() + float(fit.intercept) + np.log(hours[test])
+            assert found.errors[f, i] == pytest.approx(np.mean(np.exp(eta) - y[test] * eta), rel=1e-8)
+
+
+def test_offsets_of_a_squared_loss(rng: np.random.Generator) -> None:
+    X, y = given(rng)
+    offset = rng.normal(size=len(X))
+    found = tl.cross_validate(X, y + offset, offset=offset, penalty="l1")
+    plain = tl.cross_validate(X, y, penalty="l1")
+    np.testing.assert_allclose(found.errors, plain.errors, rtol=1e-8)
+
+
+def test_wide_rows_are_walked_among_their_columns(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(60, 1_200))
+    y = X[:, :3].sum(axis=1) + 0.3 * rng.normal(size=60)
+    folds = KFold(3)
+    found = tl.cross_validate(X, y, folds=folds, n_penalties=12)
+    assert found.nonzero[0] == 0 < found.nonzero[1]
+    for i in (3, 11):
+        model = estimator(found.penalties[i], 40)
+        scores = cross_val_score(model, X, y, cv=folds, scoring="neg_mean_squared_error")
+        np.testing.assert_allclose(found.errors[:, i], -scores, rtol=1e-5)
+    assert found.fit.status is tl.Status.CONVERGED
+
+
 def test_arguments_that_are_none(rng: np.random.Generator) -> None:
     X, y = given(rng, 20, 3)
     for options, sentence in [
