@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.block import Block, Rows, TensorRows, sample
+from torchlinear.block import Block, Rows, TensorRows, drawn
 from torchlinear.errors import InvalidInput, RowsNeeded
 from torchlinear.labels import Label
 from torchlinear.loop import History, Status
@@ -298,6 +298,8 @@ class Fit:
     def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """Points, line and band with the equation; predicted against observed for more than one feature.
 
+        Of two classes or proportions, the curve of the probability over the feature, or over the linear predictor.
+
         Parameters
         ----------
         ax : Axes, optional
@@ -324,8 +326,10 @@ class Fit:
             raise RowsNeeded(
                 "this fit holds no rows (it was loaded from a file); pass the rows to draw: plot(data=...)."
             )
-        X, observed, total = sample(rows)
-        return plot(self.solution, X, observed, total=total, target=target, ax=ax)
+        found = drawn(rows)
+        return plot(
+            self.solution, found.X, found.y, offset=found.offset, total=found.total, target=target, ax=ax
+        )
 
     def plot_loss(self, ax: Axes | None = None) -> Axes:
         """Loss by epoch, on `ax` or in a new figure."""

@@ -195,3 +195,73 @@ def test_a_diverged_run_is_drawn_and_named() -> None:
 def test_no_epochs_no_picture() -> None:
     with pytest.raises(InvalidInput, match="exact solver takes no epochs"):
         plot_loss(History())
+
+
+@pytest.fixture
+def patients() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    dose, age = rng.normal(size=90), rng.uniform(20, 80, 90)
+    state = np.where(dose + (age - 50) / 20 + rng.logistic(size=90) > 0, "sick", "well")
+    days = rng.integers(1, 60, 90) * 1.0
+    return {
+        "dose": dose,
+        "age": age,
+        "state": state,
+        "days": days,
+        "falls": rng.poisson(days * np.exp(dose / 3 - 2)),
+    }
+
+
+def test_the_curve_of_two_classes(patients: dict) -> None:
+    x = patients["dose"]
+    fit = tl.fit(x[:, None], patients["state"], loss="logistic")
+    ax = fit.plot()
+    np.testing.assert_array_equal(
+        ax.collections[0].get_offsets(), np.column_stack([x, patients["state"] == "well"])
+    )
+    (line,) = ax.lines
+    np.testing.assert_allclose(
+        line.get_ydata(), fit.predict_proba(line.get_xdata()[:, None])[:, 1], rtol=1e-12
+    )
+    assert ax.get_ylabel() == "y = well"
+    found = fit.solution.information
+    share = 1 - float(found.deviance[0] / found.null_deviance[0])
+    for part in (fit.equation, f"deviance explained = {share:.3f}", "n = 90"):
+        assert part in words(ax)
+    assert "band" not in words(ax)
+
+
+def test_two_classes_of_several_features_over_the_linear_predictor(patients: dict) -> None:
+    X = np.column_stack([patients["dose"], patients["age"]])
+    fit = tl.fit(X, patients["state"], loss="binomial", link="probit")
+    ax = fit.plot()
+    eta = fit.predict(X, kind="link")
+    np.testing.assert_allclose(ax.collections[0].get_offsets()[:, 0], eta, rtol=1e-12)
+    (line,) = ax.lines
+    assert (line.get_xdata().min(), line.get_xdata().max()) == pytest.approx(
+        (eta.min(), eta.max()), rel=1e-12
+    )
+    assert ax.get_xlabel() == "probit P(y=well)"
+
+
+def test_counts_with_exposure_predicted_against_observed(patients: dict) -> None:
+    fit = tl.fit(patients, "falls", columns=["dose"], loss="poisson", exposure="days")
+    ax = fit.plot()
+    expected = np.column_stack([patients["falls"], fit.predict(patients)])
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), expected, rtol=1e-12)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("observed falls", "predicted falls")
+
+
+def test_an_offset_that_was_taken_off_is_named(patients: dict) -> None:
+    target = 3 * patients["dose"] + patients["days"]
+    fit = tl.fit(patients["dose"][:, None], target, offset=patients["days"])
+    ax = fit.plot()
+    shown = np.column_stack([patients["dose"], target - patients["days"]])
+    np.testing.assert_array_equal(ax.collections[0].get_offsets(), shown)
+    assert ax.get_ylabel() == "y - offset"
+
+
+def test_a_softmax_has_no_line(patients: dict) -> None:
+    fit = tl.fit(patients["dose"][:, None], np.arange(90) % 3, loss="softmax")
+    with pytest.raises(InvalidInput, match=r"one for each of 3 classes; fit.predict_proba\(X\)"):
+        fit.plot()

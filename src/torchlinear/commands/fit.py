@@ -60,6 +60,8 @@ def fit(
     from torchlinear.commands import files, summary
 
     files.refuse_picture(plot)
+    if plot is not None and loss == "softmax":
+        raise InvalidInput(say("fit.no_picture"))
     shrinkage = _penalty(penalty, alpha, mix)
 
     import torchlinear as tl

@@ -15,7 +15,7 @@ from torchlinear.inference.intervals import prediction
 from torchlinear.inference.numerals import printable, significant
 from torchlinear.loop import History
 from torchlinear.report import fonts
-from torchlinear.report.points import Points
+from torchlinear.report.points import Points, mean_of
 from torchlinear.report.style import FAINT, INK, LINE, POINT, axes_of, heading, quiet
 from torchlinear.report.tables import equation
 from torchlinear.solution import Solution
@@ -38,8 +38,12 @@ def plot(
     total: int | None = None,
     target: int | str = 0,
     level: float = 0.95,
+    offset: Array | None = None,
 ) -> Axes:
     """Draw rows and fit: points, line and band for one feature; predicted against observed for more.
+
+    Of two classes or proportions, the curve of the probability over the feature, or over the linear predictor of more
+    than one.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def plot(
         Which target, by position or name, when there are several.
     level : float
         Level of the confidence band of the line.
+    offset : ndarray, shape (n,), optional
+        What the rows' linear predictors have besides features and intercept.
 
     Returns
     -------
@@ -66,13 +72,20 @@ def plot(
     Raises
     ------
     InvalidInput
-        When shapes do not belong to the fit, or there is no such target.
+        When shapes do not belong to the fit, there is no such target, or it is one of many classes.
     """
-    points = Points.of(solution, X, y, total, target)
+    if solution.family is not None and not solution.family.separable:
+        raise InvalidInput(
+            f"plot draws one line, and {solution.loss} has one for each of {len(solution.targets)} classes; "
+            "fit.predict_proba(X) gives their probabilities."
+        )
+    points = Points.of(solution, X, y, total, target, offset)
     ax = axes_of(ax)
     quiet(ax)
-    if len(solution.names) == 1:
+    if len(solution.names) == 1 and not points.offset.any():
         _draw_line(ax, solution, points, level)
+    elif solution.family is not None and solution.family.labels:
+        _draw_probability(ax, solution, points)
     else:
         _draw_predicted(ax, solution, points)
     fonts.adapt(ax)
@@ -158,19 +171,45 @@ def _draw_line(ax: Axes, solution: Solution, points: Points, level: float) -> No
     if inside.size:
         grid = np.linspace(inside.min(), inside.max(), 100)
         slope, intercept = solution.coef[0, j].item(), solution.coef[1, j].item()
-        ax.plot(grid, intercept + slope * grid, color=LINE, linewidth=2.0, zorder=3, label="fit")
-        if refusal(solution) is None:
+        curve = mean_of(solution, intercept + slope * grid)
+        ax.plot(grid, curve, color=LINE, linewidth=2.0, zorder=3, label="fit")
+        if refusal(solution) is None and solution.evidence is not None:
             band = prediction(solution, grid[:, None], level, kind="confidence")
             low, high = (side.reshape(len(grid), -1)[:, j] for side in (band.low, band.high))
             share = f"{100 * level:g}% confidence band"
             ax.fill_between(grid, low, high, color=LINE, alpha=0.16, linewidth=0, zorder=2, label=share)
-    _label(ax, printable(solution.names[0]), printable(solution.targets[j]))
+    _label(ax, printable(solution.names[0]), _observed(solution, j))
     _head(ax, solution, points)
+
+
+def _draw_probability(ax: Axes, solution: Solution, points: Points) -> None:
+    """Draw targets and the curve of their means over the linear predictor."""
+    eta = points.linear(solution)
+    ax.scatter(eta, points.y, **_marks(points))
+    inside = eta[np.isfinite(eta)]
+    if inside.size:
+        grid = np.linspace(inside.min(), inside.max(), 100)
+        ax.plot(grid, mean_of(solution, grid), color=LINE, linewidth=2.0, zorder=3, label="fit")
+    left = equation(solution).splitlines()[points.index].partition(" = ")[0]
+    _label(ax, left, _observed(solution, points.index))
+    _head(ax, solution, points)
+
+
+def _observed(solution: Solution, j: int) -> str:
+    """What stands at the axis of a target: its name, less an offset that was taken off, or its second class."""
+    name, loss = printable(solution.targets[j]), solution.family
+    if solution.classes is not None:
+        return f"{name} = {printable(str(solution.classes[-1]))}"
+    residual = loss is None or loss.quadratic or loss.piecewise
+    if solution.offset is None or not residual:
+        return name
+    offset = printable(solution.offset)
+    return f"{name} - ({offset})" if " " in offset else f"{name} - {offset}"
 
 
 def _draw_predicted(ax: Axes, solution: Solution, points: Points) -> None:
     j = points.index
-    predicted, name = points.predicted(solution), printable(solution.targets[j])
+    predicted, name = points.predicted(solution), _observed(solution, j)
     both = np.concatenate([predicted, points.y])
     both = both[np.isfinite(both)]
     ends = [both.min(), both.max()] if both.size else [0.0, 1.0]
@@ -206,7 +245,9 @@ def _head(ax: Axes, solution: Solution, points: Points) -> None:
     line = equation(solution).splitlines()[j]
     facts = [] if len(solution.targets) == 1 else [f"target {name} ({j + 1} of {len(solution.targets)})"]
     r2 = points.r2(solution)
+    explained = points.explained(solution)
     facts += [] if r2 is None else [f"R² = {_share(r2)}"]
+    facts += [] if explained is None else [f"deviance explained = {_share(explained)}"]
     facts.append(f"n = {points.total:,}")
     heading(
         ax, line if len(line) <= LONGEST else f"{name}, {len(solution.names):,} features", "    ".join(facts)
