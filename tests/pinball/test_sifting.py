@@ -12,7 +12,7 @@ import torch
 import torchlinear as tl
 from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
-from torchlinear.pinball import sifting
+from torchlinear.pinball import kept, sifting
 from torchlinear.pinball.problem import Pinball
 from torchlinear.pinball.sifting import Target, least
 from torchlinear.pinball.solution import solve
@@ -100,7 +100,7 @@ def test_a_bad_first_plane_costs_time_only(rng: Random) -> None:
     y = X[:, 0] + rng.normal(size=N)
     loaded, target = loaded_of(X, y), target_of(X, 0.5)
     coef, _ = least(loaded, target, N)
-    sampled = loaded.sum(sifting._sampled, target, 0.05)
+    sampled = loaded.sum(kept.sampled, 0, target.centre, 0.05)
     for plane in (np.array([5.0, 5.0, 5.0, 100.0]), np.zeros(P + 1)):
         found, _ = sifting._sifted(loaded, target, plane, sampled, 0.01)
         np.testing.assert_allclose(found, coef, rtol=1e-9, atol=1e-12)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from torchlinear import interruption
+from torchlinear.pinball.matrices import gram
 from torchlinear.pinball.problem import Optimum, Pinball
 
 __all__ = ["walk"]
@@ -82,7 +83,7 @@ class _Walk:
         """Predict with mu = 0, then correct; False when rounding has taken over."""
         gap, q = self.gap, 1.0 / (self.z / self.a + self.w / self.s)
         try:
-            factor = _factor(self.problem.Z * q[:, None], self.problem.Z)
+            factor = _factor(gram(self.problem.Z, q))
         except np.linalg.LinAlgError:
             return False
         zero = np.zeros(())
@@ -123,15 +124,15 @@ class _Walk:
 
 
 def _least_squares(problem: Pinball) -> Array:
-    scaled = problem.Z * problem.width[:, None]
-    return np.asarray(cho_solve(_factor(scaled, problem.Z), scaled.T @ problem.y, check_finite=False))
+    Z, weight = problem.Z, problem.width
+    right = Z.T @ (weight * problem.y)
+    return np.asarray(cho_solve(_factor(gram(Z, weight)), right, check_finite=False))
 
 
-def _factor(scaled: Array, Z: Array) -> tuple[Array, bool]:
-    """Cholesky factor of Z' Q Z from Q Z and Z."""
-    gram = scaled.T @ Z
-    gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
-    return cho_factor(gram, check_finite=False)  # type: ignore[no-any-return]
+def _factor(products: Array) -> tuple[Array, bool]:
+    """Cholesky factor of Z' Q Z."""
+    products[np.diag_indices_from(products)] += RIDGE * np.trace(products) / len(products)
+    return cho_factor(products, check_finite=False)  # type: ignore[no-any-return]
 
 
 def _longest(x: Array, dx: Array) -> float:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from torchlinear.pinball.matrices import Matrix
+
 __all__ = ["Optimum", "Pinball"]
 
 Array = NDArray[np.float64]
@@ -26,7 +28,7 @@ class Pinball:
 
     Attributes
     ----------
-    Z : ndarray, shape (n, q)
+    Z : ndarray or csr_array, shape (n, q)
         Features, and the constant column if there is an intercept.
     y : ndarray, shape (n,)
         Targets.
@@ -34,7 +36,7 @@ class Pinball:
         Derivatives of the loss of each row by its residual, below 0 and above 0.
     """
 
-    Z: Array
+    Z: Matrix
     y: Array
     below: Array
     above: Array

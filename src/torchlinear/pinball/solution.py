@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from torchlinear.pinball.interior import walk
+from torchlinear.pinball.matrices import Matrix, gram, scaled, squares
 from torchlinear.pinball.problem import Optimum, Pinball
 from torchlinear.pinball.vertex import polish
 
@@ -20,6 +22,7 @@ EPS = float(np.finfo(np.float64).eps)
 NEAR = 1e-7  # relative gap from which a vertex is sought: few steps from there, if any
 CORRELATED = 1e-3  # smallest eigenvalue of the correlations below which columns are made orthogonal
 DEPENDENT = 1e-11  # of a column of length 1, what is left of it beside the others
+SQUARED = 1e-7  # the same, where it comes from inner products
 
 
 def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
@@ -28,7 +31,7 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
     Parameters
     ----------
     problem : Pinball
-        The rows. The last column is the constant one if it is 1 in any row.
+        The rows. A last column of ones, and of zeros in rows of a penalty, is taken for the intercept's.
     exact : bool
         Whether to end at a vertex; otherwise within the relative gap `NEAR`.
 
@@ -79,23 +82,31 @@ class _Units:
 
     @classmethod
     def of(cls, problem: Pinball) -> _Units:
-        Z, weight = problem.Z, problem.width
-        constant = Z.shape[1] > 0 and bool((Z[:, -1] == 1.0).any())
-        centre = np.zeros(Z.shape[1])
-        if constant:
-            centre[:-1] = (weight * Z[:, -1]) @ Z[:, :-1] / (weight @ Z[:, -1])
-        about = Z - np.outer(Z[:, -1], centre) if constant else Z
-        scale, seen = (np.sqrt(np.average(np.square(part), axis=0, weights=weight)) for part in (about, Z))
+        """Of sparse columns the means stay, and none is made orthogonal: both would fill them up."""
+        Z, weight = problem.Z, problem.width / problem.width.sum()
+        seen, centre, sparse = np.sqrt(squares(Z, weight)), np.zeros(Z.shape[1]), scipy.sparse.issparse(Z)
+        if sparse or Z.shape[1] == 0:
+            scale = np.where(seen > 0, seen, np.inf)
+            return cls(centre, scale, _independent(_root(gram(scaled(Z, scale), weight)), SQUARED)[0], None)
+        last = Z[:, -1]
+        if (last == 1.0).any() and np.isin(last, (0.0, 1.0)).all():
+            centre[:-1] = (weight * last) @ Z[:, :-1] / (weight @ last)
+        about = Z - np.outer(last, centre)
+        scale = np.sqrt(squares(about, weight))
         scale = np.where(scale > 4 * EPS * seen, scale, np.inf)
-        return cls(centre, scale, *_independent(np.sqrt(weight / weight.mean())[:, None] * (about / scale)))
+        standard = scaled(about, scale)
+        if len(Z) >= len(scale) and np.linalg.eigvalsh(gram(standard, weight))[0] > CORRELATED:
+            return cls(centre, scale, np.arange(len(scale)), None)
+        triangle = np.asarray(np.linalg.qr(np.sqrt(weight)[:, None] * standard, mode="r"))
+        return cls(centre, scale, *_independent(triangle, DEPENDENT))
 
-    def forth(self, Z: Array) -> Array:
+    def forth(self, Z: Matrix) -> Matrix:
         """Columns in these units, shape (n, rank)."""
-        centre = self.centre[self.kept]
-        about = Z[:, self.kept] - np.outer(Z[:, -1], centre) if centre.any() else Z[:, self.kept]
-        columns = np.ascontiguousarray(about / self.scale[self.kept])
+        centre, scale = self.centre[self.kept], self.scale[self.kept]
+        some = Z if len(self.kept) == Z.shape[1] else Z[:, self.kept]
+        columns = scaled(some - np.outer(Z[:, -1], centre) if centre.any() else some, scale)
         if self.root is None:
-            return columns
+            return columns if scipy.sparse.issparse(columns) else np.ascontiguousarray(columns)
         return np.ascontiguousarray(solve_triangular(self.root, columns.T, trans="T").T)
 
     def back(self, b: Array) -> Array:
@@ -106,19 +117,21 @@ class _Units:
         return coef
 
 
-def _independent(Z: Array) -> tuple[NDArray[np.intp], Array | None]:
-    """Columns that do not depend on those before them, and the triangle that makes them orthogonal if need be."""
-    n, q = Z.shape
-    if n >= q > 0 and np.linalg.eigvalsh(Z.T @ Z / n)[0] > CORRELATED:
-        return np.arange(q), None
-    columns = np.linalg.qr(Z, mode="r") / np.sqrt(max(n, 1))
+def _root(products: Array) -> Array:
+    """Columns with these inner products, shape (q, q)."""
+    values, vectors = np.linalg.eigh(products)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+
+
+def _independent(columns: Array, least: float) -> tuple[NDArray[np.intp], Array]:
+    """Columns of length 1 that do not depend on those before them, and their triangle."""
     kept: list[int] = []
     basis = np.zeros((len(columns), 0))
-    for j in range(q):
+    for j in range(columns.shape[1]):
         left = columns[:, j] - basis @ (basis.T @ columns[:, j])
         left -= basis @ (basis.T @ left)
         length = float(np.linalg.norm(left))
-        if length > DEPENDENT:
+        if length > least:
             kept.append(j)
             basis = np.column_stack([basis, left / length])
     return np.asarray(kept, dtype=np.intp), basis.T @ columns[:, kept]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear import interruption
+from torchlinear.pinball.matrices import dense, lengths
 from torchlinear.pinball.problem import Optimum, Pinball
 
 __all__ = ["polish"]
@@ -58,7 +59,7 @@ class _Vertex:
 
     def __init__(self, problem: Pinball, basis: Index, near: Optimum) -> None:
         self.problem, self.basis = problem, basis
-        self.length = np.sqrt(np.square(problem.Z).sum(axis=1))
+        self.length = lengths(problem.Z)
         self.dual = near.dual.copy()
         self._place()
         self.dual = np.where(self.zero, self.dual, problem.signed(self.r))
@@ -66,7 +67,7 @@ class _Vertex:
 
     def _place(self) -> None:
         """Coefficients, refined once, and residuals."""
-        Z, y = self.problem.Z[self.basis], self.problem.y[self.basis]
+        Z, y = dense(self.problem.Z[self.basis]), self.problem.y[self.basis]
         b = np.linalg.solve(Z, y)
         self.b = b + np.linalg.solve(Z, y - Z @ b)
         self.r = self.problem.residual(self.b)
@@ -78,7 +79,7 @@ class _Vertex:
         """Duals of the basis, and by how much of their intervals they are outside."""
         h, problem = self.basis, self.problem
         self.dual[h] = 0.0
-        self.dual[h] = np.linalg.solve(problem.Z[h].T, -(problem.Z.T @ self.dual))
+        self.dual[h] = np.linalg.solve(dense(problem.Z[h]).T, -(problem.Z.T @ self.dual))
         over = np.maximum(self.dual[h] - problem.above[h], problem.below[h] - self.dual[h])
         self.outside = over / problem.width[h]
 
@@ -94,7 +95,7 @@ class _Vertex:
         up = bool(self.dual[leaving] > problem.above[leaving])  # its residual becomes positive
         unit = np.zeros(len(self.basis))
         unit[j] = -1.0 if up else 1.0
-        v = problem.Z @ np.linalg.solve(problem.Z[self.basis], unit)
+        v = problem.Z @ np.linalg.solve(dense(problem.Z[self.basis]), unit)
         slope = -self.outside[j] * problem.width[leaving]
         entering, passed = self._lowest(v, slope)
         if entering is None:
@@ -133,7 +134,7 @@ def _basis(problem: Pinball, near: Optimum) -> Index | None:
     while True:
         rows = np.argpartition(-score, count)[:count] if count < len(r) else np.arange(len(r))
         rows = rows[np.argsort(-score[rows], kind="stable")]
-        chosen = _independent(problem.Z[rows])
+        chosen = _independent(dense(problem.Z[rows]))
         if len(chosen) == q:
             return rows[chosen]
         if count >= len(r):
