@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,3 +155,23 @@ def test_targets_outside_of_the_range_are_refused_by_name() -> None:
 def test_newton_leaves_squared_error_to_the_direct_solvers() -> None:
     with pytest.raises(tl.InvalidInput, match=r"solver='newton': .*use solver='auto'"):
         tl.fit(torch.eye(3), torch.ones(3), solver="newton")
+
+
+def test_separated_classes_of_a_softmax_are_named_too(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(90, 2))
+    y = np.arange(90) % 3
+    X[:, 1] += 100.0 * (y == 0)
+    with pytest.warns(tl.ConvergenceWarning, match=r"separated: .* It is: x1\.$"):
+        fit = tl.fit(X, y, loss="softmax")
+    assert fit.status is tl.Status.SEPARATED
+    assert tl.fit(X, y, loss="softmax", penalty=tl.L2(1e-3)).status is tl.Status.CONVERGED
+
+
+def test_a_softmax_agrees_with_r_to_the_last_digits() -> None:
+    case = json.loads((Path(__file__).parent / "truth" / "r" / "multinom_housing.json").read_text())
+    X = np.array(case["X"], dtype=float)[:, 1:]
+    fit = tl.fit(X, case["y"], loss="softmax", weights=np.array(case["weights"], dtype=float))
+    coef = torch.vstack([fit.intercept, fit.coef])
+    truth = np.array([float(c) for c in case["exact25"]["coef"]]).reshape(2, -1)
+    np.testing.assert_allclose((coef[:, 1:] - coef[:, :1]).T.numpy(), truth, rtol=1e-10)
+    np.testing.assert_allclose(coef.sum(dim=1).numpy(), 0.0, atol=1e-12)

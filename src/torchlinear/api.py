@@ -17,7 +17,7 @@ from torchlinear.block import Rows
 from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
-from torchlinear.information import Information, information
+from torchlinear.information import Information, information, separated
 from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses import made
@@ -31,6 +31,7 @@ from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
+from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
 from torchlinear.solvers.residual_scale import with_scale
 from torchlinear.summed import SummedObjective
 from torchlinear.wide.objective import WideObjective, suits
@@ -94,7 +95,7 @@ def fit(
     intercept : bool
         Whether to fit an intercept.
     weights : tensor, array or str, optional
-        Row weights, shape (n,), at least 0; or the name of their column.
+        Row weights, shape (n,), at least 0; or the name of their column. Of proportions, how many trials each is of.
     weight_type : {"precision", "frequency"}
         What weights mean: inverse variances up to a factor, or how many equal rows each row stands for.
     offset : tensor, array or str, optional
@@ -252,7 +253,8 @@ def _record(
     coef = outcome.state.coef.detach().cpu().double()
     exact = objective if isinstance(objective, QuadraticObjective) else None
     known = _information(objective, coef) if infer and outcome.status is Status.CONVERGED else None
-    if known is not None and known.drifting.any():
+    grow = _separated(objective, coef, known) if outcome.status is Status.CONVERGED else ()
+    if grow:
         outcome = replace(outcome, status=Status.SEPARATED)
     return Solution(
         coef=coef,
@@ -270,6 +272,7 @@ def _record(
         weight_type=weight_type,
         evidence=None if exact is None else exact.evidence_at(coef),
         information=known,
+        separated=grow,
         optimum=None if exact is None else exact.best,
     )
 
@@ -280,6 +283,20 @@ def _information(objective: Objective, coef: Tensor) -> Information | None:
         return None
     loss = objective.loss
     return information(objective, coef) if loss.likelihood and loss.separable else None
+
+
+def _separated(objective: Objective, coef: Tensor, known: Information | None) -> tuple[str, ...]:
+    """Features that tell the targets apart without error, so that no coefficients are the best."""
+    if not isinstance(objective, SummedObjective) or not objective.loss.likelihood:
+        return ()
+    if known is not None:
+        return separated(objective, known.moved)
+    if objective.loss.separable or objective.penalty is not None:
+        return ()
+    if objective.n_outputs * (objective.n_features + 1) > MOST_COEFFICIENTS:
+        return ()
+    model = Joint.at(objective, coef)
+    return () if model is None else separated(objective, model.step(objective, coef)[0][:-1])
 
 
 def _warn(solution: Solution) -> None:

@@ -25,12 +25,14 @@ from torchlinear.losses.base import Loss
 from torchlinear.statistics import Moments, Triangle
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Information", "information"]
+__all__ = ["Information", "information", "separated"]
 
 Array = NDArray[np.float64]
 
 ORTHOGONAL_WORK = 20_000_000  # n p^2 up to which orthogonal transformations cost milliseconds
-DRIFT = 0.01  # standard deviations of the predictor that a Newton step may still move at an optimum
+DRIFT = (
+    0.01  # standard deviations of its column that a Newton step may still move a coefficient at an optimum
+)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Information:
         Where the dispersion is known; NaN elsewhere.
     dispersed : bool
         Whether the dispersion is estimated, by `pearson` over the degrees of freedom, or known to be 1.
-    drift : ndarray, shape (p,)
-        How far a Newton step would still move each coefficient, in standard deviations of its column.
+    moved : ndarray, shape (p, k)
+        How far a Newton step would still move each coefficient.
     """
 
     inverse: Array
@@ -68,17 +70,12 @@ class Information:
     null_deviance: Array
     log_likelihood: Array
     dispersed: bool
-    drift: Array
+    moved: Array
 
     @property
     def rank(self) -> int:
         """Independent features."""
         return int((~self.dependent).sum())
-
-    @property
-    def drifting(self) -> NDArray[np.bool_]:
-        """Features whose coefficients still grow although the slope is zero, shape (p,): separation."""
-        return np.asarray(self.drift > max(DRIFT, 0.1 * self.drift.max(initial=0.0)))
 
 
 @dataclass(frozen=True)
@@ -110,8 +107,6 @@ def information(problem: SummedObjective, coef: Tensor) -> Information:
     parts = [_solved(part, problem.intercept) for part in problem.working(coef, by, expected=True).parts]
     good = problem.loaded.sum(_goodness, problem.loss, coef, problem.start[-1])
     spread = problem.spread
-    sd = np.sqrt(spread.squares[:p] / spread.weight)
-    moved = np.column_stack([part.coef[:-1, 0] for part in parts])
     known = not problem.loss.dispersed
     return Information(
         inverse=problem.loss.multiple * np.stack([part.inverse for part in parts]),
@@ -123,8 +118,16 @@ def information(problem: SummedObjective, coef: Tensor) -> Information:
         null_deviance=2.0 / problem.loss.multiple * (good.null - good.least),
         log_likelihood=-(good.loss + good.constant) if known else np.full_like(good.loss, np.nan),
         dispersed=problem.loss.dispersed,
-        drift=np.abs(moved).max(axis=1) * sd,
+        moved=np.column_stack([part.coef[:-1, 0] for part in parts]),
     )
+
+
+def separated(problem: SummedObjective, moved: Array) -> tuple[str, ...]:
+    """Features whose coefficients would still be `moved`, shape (p, k), by a step of Newton's though the slope is 0."""
+    p, spread = problem.n_features, problem.spread
+    drift = np.abs(moved).max(axis=1, initial=0.0) * np.sqrt(spread.squares[:p] / spread.weight)
+    worst = max(DRIFT, 0.1 * drift.max(initial=0.0))
+    return tuple(name for name, far in zip(problem.rows.names, drift > worst) if far)
 
 
 def _solved(part: Moments | Triangle, intercept: bool) -> LeastSquares:

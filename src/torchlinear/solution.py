@@ -51,6 +51,8 @@ class Solution:
         What classical inference needs; None for losses and models that have none.
     information : Information or None
         What inference needs after maximum likelihood; None for other fits.
+    separated : tuple of str
+        Features that separate the targets, whose coefficients have no optimum.
     optimum : float or None
         The objective at the exact optimum, where it is known.
     family : Loss or None
@@ -75,6 +77,7 @@ class Solution:
     weight_type: str | None
     evidence: LeastSquares | None
     information: Information | None = None
+    separated: tuple[str, ...] = ()
     optimum: float | None = None
     family: Loss | None = None
     classes: tuple[Label, ...] | None = None
@@ -90,10 +93,3 @@ class Solution:
         """Which features were found to depend on those before them, shape (p,)."""
         known = self.information if self.evidence is None else self.evidence
         return np.zeros(len(self.names), dtype=bool) if known is None else known.dependent
-
-    @property
-    def separated(self) -> tuple[str, ...]:
-        """Features that separate the targets, whose coefficients have no optimum."""
-        if self.information is None:
-            return ()
-        return tuple(name for name, out in zip(self.names, self.information.drifting) if out)

@@ -37,7 +37,7 @@ __all__ = ["read", "write"]
 FORMAT = "torchlinear"
 SCHEMA = 2  # 2 knows losses with their options, classes, offsets and maximum likelihood
 _EVIDENCE = ("rss", "tss", "inverse", "mean")
-_INFORMATION = ("inverse", "pearson", "deviance", "null_deviance", "log_likelihood", "drift")
+_INFORMATION = ("inverse", "pearson", "deviance", "null_deviance", "log_likelihood", "moved")
 
 
 def write(path: str | PathLike[str], solution: Solution, design: Design | None, like: Tensor | None) -> None:
@@ -226,7 +226,7 @@ def _evidence(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor
 
 def _information(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor) -> Information:
     p, k = coef.shape[0] - 1, coef.shape[1]
-    shapes = {name: (k,) for name in _INFORMATION} | {"inverse": (k, p + 1, p + 1), "drift": (p,)}
+    shapes = {name: (k,) for name in _INFORMATION} | {"inverse": (k, p + 1, p + 1), "moved": (p, k)}
     return Information(
         dependent=_shaped(tensors["information.dependent"], (p,), torch.bool).numpy(),
         rows=int(document["rows"]),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
@@ -40,7 +41,7 @@ def penalty_of(strength: float, l1_ratio: float) -> Penalty | None:
     )
 
 
-class LogisticClassifier(Probabilities, LinearClassifier):
+class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # type: ignore[misc]
     """What logistic regressions share: the problem of some rows, and its solution kept."""
 
     fit_intercept: bool
@@ -93,7 +94,7 @@ class LogisticClassifier(Probabilities, LinearClassifier):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -40,6 +40,7 @@ class Softmax(Loss):
     name: ClassVar[str] = "softmax"
     separable: ClassVar[bool] = False
     labels: ClassVar[bool] = True
+    likelihood: ClassVar[bool] = True
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""

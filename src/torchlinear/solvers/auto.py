@@ -28,6 +28,7 @@ __all__ = ["Choice", "choose"]
 CONDITION_DOUBLE = 1e3
 CONDITION_EXTENDED = 1e7
 UNEXPLAINED = 1e-10
+JOINT_COEFFICIENTS = 200  # of a softmax, whose Hessian then costs less than many products with it
 NEWTON_FEATURES = 3_000  # beyond, p^3 and p^2 numbers cost more than passes that form no Hessian
 
 
@@ -49,10 +50,13 @@ def choose(objective: Objective) -> Choice:
         return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
     if not objective.smooth:
         return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} makes coefficients exactly zero")
-    if not objective.loss.separable:
+    count = (objective.n_features + 1) * objective.n_outputs
+    if not objective.loss.separable and count > JOINT_COEFFICIENTS:
         return Choice(NewtonCG(), "newton_cg: the classes interact, and their Hessian is never formed")
     if objective.n_features > NEWTON_FEATURES:
-        return Choice(NewtonCG(), f"newton_cg: {objective.n_features:,} columns, whose Hessian is never formed")
+        return Choice(
+            NewtonCG(), f"newton_cg: {objective.n_features:,} columns, whose Hessian is never formed"
+        )
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
 
 

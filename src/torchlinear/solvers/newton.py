@@ -23,6 +23,7 @@ from torch import Tensor
 
 from torchlinear.factor import Factor
 from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
 from torchlinear.statistics import Triangle
 from torchlinear.summed import SummedObjective
 
@@ -46,7 +47,7 @@ NEAR = 1e-4  # certificate at which the optimum of a sample is near enough to th
 
 @dataclass(frozen=True, slots=True)
 class Newton(Solver):
-    """Newton's method with step halving, for smooth losses whose outputs do not interact.
+    """Newton's method with step halving, for smooth losses.
 
     Examples
     --------
@@ -64,10 +65,11 @@ class Newton(Solver):
         """Why not, or None."""
         if not isinstance(objective, SummedObjective):
             return "newton is for losses that are not quadratic; use solver='auto', which solves this one directly."
-        if not objective.loss.separable:
+        count = (objective.n_features + 1) * objective.n_outputs
+        if not objective.loss.separable and count > MOST_COEFFICIENTS:
             return (
-                f"newton takes losses whose outputs do not interact, unlike {objective.loss.name}; use "
-                "solver='newton_cg'."
+                f"newton takes up to {MOST_COEFFICIENTS:,} coefficients of {objective.loss.name}, not {count:,}; "
+                "use solver='newton_cg'."
             )
         if not objective.loss.smooth or (objective.penalty is not None and not objective.penalty.smooth):
             return (
@@ -82,7 +84,7 @@ class Newton(Solver):
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Newton iterations until the budget is used."""
-        return iterate(problem, state, budget, Curvature.at)
+        return iterate(problem, state, budget, Curvature.at if problem.loss.separable else Joint.at)
 
 
 class Model(Protocol):
@@ -200,7 +202,7 @@ def _iteration(problem: SummedObjective, state: State, model: Model | None) -> S
         if gained < GAIN:
             break
     old = problem.value(state.coef)
-    stuck = left > before / 2.0 and problem.value(coef) >= old - ROUNDING * abs(old)
+    stuck = left > before / 1.1 and problem.value(coef) >= old - ROUNDING * abs(old)
     return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck or left <= ACCURATE)
 
 
