@@ -146,6 +146,27 @@ def test_a_trained_module_predicts_what_it_returns() -> None:
         fit.predict(x, kind="mean")
 
 
+def test_a_list_of_texts_is_labels_unless_columns_are_called_so() -> None:
+    by_list = tl.fit(FRAME[["a", "b", "c"]], TWO.tolist(), loss="logistic")
+    by_name = tl.fit(FRAME, "two", columns=["a", "b", "c"], loss="logistic")
+    assert by_list.solution.targets == ("y",)
+    np.testing.assert_array_equal(by_list.coef, by_name.coef)
+    both = tl.fit(
+        {"x": [0.0, 1.0, 3.0], "u": [0.1, 0.2, 0.9], "v": [0.5, 0.3, 0.2]}, ["u", "v"], loss="logistic"
+    )
+    assert both.solution.targets == ("u", "v")
+    assert both.classes is None
+    with pytest.raises(tl.InvalidInput, match=r"names a column, but the data is a ndarray"):
+        tl.fit(X, TWO.tolist())
+
+
+def test_words_about_a_fit() -> None:
+    assert repr(tl.fit(X, THREE, loss="softmax")) == "Fit(softmax, 3 features, 3 classes, converged)"
+    assert repr(tl.fit(X, TWO, loss="logistic")).startswith(
+        "Fit(binomial, logit link, 3 features, converged: log-odds(y=yes) = "
+    )
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_labels_of_a_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows.{suffix}"

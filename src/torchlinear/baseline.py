@@ -19,6 +19,8 @@ __all__ = ["intercept_alone"]
 
 STEPS = 50
 HALVINGS = 30
+REACH = 10.0  # of a step, relative
+ROUNDING = 1e-14  # of the sum of the losses, relative
 NEAR = 1e-12  # of a step, relative
 
 
@@ -57,12 +59,14 @@ def intercept_alone(loaded: Loaded, loss: Loss, start: Tensor) -> Tensor:
     at: Tensor = start - offset / weight
     here = loaded.sum(_sums, loss, at)
     for _ in range(STEPS):
-        step = -here.gradient / here.curvature
+        step = torch.where(here.curvature > 0, -here.gradient / here.curvature, -here.gradient.sign())
+        longest = REACH * (1.0 + at.abs())
+        step = step.clamp(-longest, longest)  # a curvature that all but vanishes would send it far away
         if not bool((step.abs() > NEAR * (1.0 + at.abs())).any()):
             break
         for _ in range(HALVINGS):
             there = loaded.sum(_sums, loss, at + step)
-            worse = ~(there.value <= here.value)
+            worse = ~(there.value <= here.value + ROUNDING * here.value.abs())
             if not bool(worse.any()):
                 break
             step = torch.where(worse, step / 2.0, step)
@@ -75,17 +79,22 @@ def intercept_alone(loaded: Loaded, loss: Loss, start: Tensor) -> Tensor:
 def _mean_offset(block: Block) -> Tensor:
     """Sums of the weights, and of the offsets times them; shape (2,)."""
     assert block.offset is not None
-    weight = torch.ones_like(block.offset) if block.weight is None else block.weight.to(block.offset.device)
+    weight = _weight(block, block.offset)
     return torch.stack([weight.sum(), weight @ block.offset]).cpu()
 
 
 def _sums(block: Block, loss: Loss, at: Tensor) -> _Sums:
     block = block.counted()
     eta = block.flat(at)
-    weight = (
-        torch.ones(len(eta), dtype=torch.float64, device=eta.device) if block.weight is None else block.weight
-    )
+    weight = _weight(block, eta)
     columns = range(eta.shape[1])
     value = torch.stack([weight @ loss.value(eta[:, j : j + 1], block.y[:, j : j + 1]) for j in columns])
     gradient, curvature = loss.gradient(eta, block.y), loss.expected(eta, block.y)
     return _Sums(value.cpu(), (weight @ gradient.double()).cpu(), (weight @ curvature.double()).cpu())
+
+
+def _weight(block: Block, like: Tensor) -> Tensor:
+    """Weights of the rows, shape (n,), where `like` is."""
+    if block.weight is None:
+        return torch.ones(len(like), dtype=torch.float64, device=like.device)
+    return block.weight.to(like.device)

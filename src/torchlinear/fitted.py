@@ -40,7 +40,8 @@ class Fit:
     design : Design or None
         How columns became numbers; None for a fit on tensors or arrays.
     module : nn.Module
-        The model as a plain module in the user's units; for `tl.train`, the very module given.
+        The model as a plain module in the user's units; for `tl.train`, the very module given. It returns linear
+        predictors: of classes, scores that `torch.sigmoid` (two) or `torch.softmax` (more) makes probabilities.
 
     Examples
     --------
@@ -363,4 +364,7 @@ class Fit:
         return {**self.__dict__, "_rows": None}
 
     def __repr__(self) -> str:
-        return f"Fit({self.solution.loss}, {len(self.names)} features, {self.status.label}: {self.equation})"
+        known = f"{self.solution.loss}, {len(self.names)} features"
+        if self.classes is not None and len(self.solution.targets) > 1:
+            return f"Fit({known}, {len(self.classes)} classes, {self.status.label})"
+        return f"Fit({known}, {self.status.label}: {self.equation})"

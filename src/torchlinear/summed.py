@@ -41,7 +41,12 @@ from torchlinear.statistics import Moments, Spread, Triangle
 __all__ = ["Slope", "SummedObjective", "Working"]
 
 Array = NDArray[np.float64]
+Kept = dict[tuple[int, int], Tensor]  # linear predictors of blocks
 
+MANY_NUMBERS = 10_000_000  # n p k, a product of about 1 ms
+FAR = 1e3  # standard deviations between 0 and the mean that float32 can bear
+SINGLE_ERROR, DOUBLE_ERROR = 1e-3, 1e-10
+KEPT_BYTES = 2 << 30
 LEAST_WEIGHT = 1e-30  # of a working row, whose target -g / h must stay finite
 
 
@@ -107,6 +112,7 @@ class SummedObjective(Objective):
         super().__init__(loss, penalty, loaded, intercept=intercept)
         self._n_outputs = loaded.rows.n_outputs if n_outputs is None else n_outputs
         self._last: tuple[Tensor, Slope] | None = None
+        self._kept: tuple[Tensor, Kept] = (torch.empty(0), {})
 
     @property
     def n_outputs(self) -> int:
@@ -183,6 +189,32 @@ class SummedObjective(Objective):
         if self.penalty is not None:
             slope[:-1] += self.penalty.gradient(coef[:-1])
         return slope
+
+    def product(self, coef: Tensor, direction: Tensor) -> Tensor:
+        """The second derivative of the mean loss at `coef` times a direction, both shape (p + 1, k); one pass.
+
+        It is with respect to coefficients about `centre`, without the penalty, and to `product_error`.
+        """
+        if not torch.equal(self._kept[0], coef):
+            self._kept = (coef.clone(), {})
+        dtype = torch.float64 if self.product_error < SINGLE_ERROR else torch.float32
+        kept = self._kept[1] if self._keeps else None
+        total = self.loaded.sum(_product, self.loss, coef, direction, self.centre, dtype, kept)
+        return total / self.weight
+
+    @cached_property
+    def product_error(self) -> float:
+        """Relative error of `product`: that of float32 for many numbers near each other, where it saves time."""
+        p, spread = self.n_features, self.spread
+        few = self.rows.n_rows is not None and self.rows.n_rows * p * self.n_outputs < MANY_NUMBERS
+        far = np.square(spread.mean[:p]) * spread.weight > np.square(FAR) * spread.squares[:p]
+        return DOUBLE_ERROR if self.loss.separable or few or bool(far.any()) else SINGLE_ERROR
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether linear predictors may be kept from product to product."""
+        rows = self.rows  # whose blocks are views, known by where they begin
+        return isinstance(rows, TensorRows) and 8 * len(rows.y) * self.n_outputs <= KEPT_BYTES
 
     def working(self, coef: Tensor, by: str = "cholesky", *, expected: bool = False) -> Working:
         """The least-squares problem whose solution is the Newton step from `coef`; one pass.
@@ -274,6 +306,27 @@ def _slope(block: Block, loss: Loss, coef: Tensor, centre: Array) -> Slope:
     return Slope(_total(block, value), pull)
 
 
+def _product(
+    block: Block,
+    loss: Loss,
+    coef: Tensor,
+    direction: Tensor,
+    centre: Array,
+    dtype: torch.dtype,
+    kept: Kept | None,
+) -> Tensor:
+    key = (block.y.data_ptr(), len(block.y))
+    eta = None if kept is None else kept.get(key)
+    if eta is None:
+        eta = block.predict(coef).to(dtype)
+        if kept is not None:
+            kept[key] = eta
+    bent = _weighted(block, loss.product(eta, block.y, block.linear(direction, dtype)))
+    pull = block.pull(bent, dtype).cpu()
+    pull[:-1] -= torch.from_numpy(centre)[:, None] * pull[-1]
+    return pull
+
+
 def _working(block: Block, loss: Loss, coef: Tensor, centre: Array, by: str, expected: bool) -> Working:
     block = block.counted()
     eta = block.predict(coef)
@@ -294,7 +347,7 @@ def _first(block: Block, loss: Loss, centre: Array) -> Working:
     curvature = loss.expected(eta, block.y).clamp(min=LEAST_WEIGHT)
     target = eta - loss.gradient(eta, block.y) / curvature
     if block.offset is not None:
-        target = target - block.offset.unsqueeze(1)
+        target = target - block.offset.to(target.device).unsqueeze(1)
     return Working(0.0, tuple(_parts(block, target, curvature, centre, "qr")))  # type: ignore[arg-type]
 
 
