@@ -77,9 +77,11 @@ class Joint:
         way = found / self.scale - at
         kinks = lasso * (np.abs(at + way) - np.abs(at))
         slope = float(((pull + ridge * at) * way + kinks).sum())
+        free = (lasso + ridge).max(axis=1) == 0  # of those with the same predictions, the ones that sum to zero
+        way[free] -= (at + way)[free].mean(axis=1, keepdims=True)
         step = np.zeros(coef.shape)
         step[: len(way)] = way
-        if problem.intercept:  # of those with the same predictions, the intercepts that sum to zero
+        if problem.intercept:
             step[-1] -= self.centre @ step[:-1]
             step[-1] -= (coef[-1].numpy() + step[-1]).mean()
         return step, slope / weight
