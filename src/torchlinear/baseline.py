@@ -1,7 +1,6 @@
 """The model of the intercept alone, where an offset keeps its predictor from being that of the mean.
 
-With offsets o_i the intercept b solves sum_i w_i dl/deta (o_i + b, y_i) = 0, by Newton's method with step halving
-on the expected curvature.
+With offsets o_i the intercept b solves sum_i w_i dl/deta (o_i + b, y_i) = 0: Newton's method with step halving.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ def _sums(block: Block, loss: Loss, at: Tensor) -> _Sums:
     weight = _weight(block, eta)
     columns = range(eta.shape[1])
     value = torch.stack([weight @ loss.value(eta[:, j : j + 1], block.y[:, j : j + 1]) for j in columns])
-    gradient, curvature = loss.gradient(eta, block.y), loss.expected(eta, block.y)
+    gradient, curvature = loss.gradient(eta, block.y), loss.curvature(eta, block.y)
     return _Sums(value.cpu(), (weight @ gradient.double()).cpu(), (weight @ curvature.double()).cpu())
 
 
