@@ -21,8 +21,11 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor
 
 from torchlinear.block import TensorRows
+from torchlinear.sparse import SparseRows
 
 __all__ = ["Dual"]
 
@@ -40,14 +43,49 @@ class _Spectrum:
 
 
 @dataclass(frozen=True)
+class _Dense:
+    """Z as it is, shape (n, p)."""
+
+    Z: Array
+
+    def products(self) -> Array:
+        """``Z Z'``, shape (n, n)."""
+        return self.Z @ self.Z.T
+
+    def pull(self, c: Array) -> Array:
+        """``Z' c``, shape (p, k)."""
+        return self.Z.T @ c
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """Z of sparse rows X (n, p), which is not formed: their mean (p,) and the roots of their weights (n,)."""
+
+    X: csr_array
+    mean: Array
+    root: Array
+
+    def products(self) -> Array:
+        """``Z Z'``, shape (n, n)."""
+        across = self.X @ self.mean
+        products = (self.X @ self.X.T).toarray() - across[:, None] - across + self.mean @ self.mean
+        return np.asarray(self.root[:, None] * products * self.root)
+
+    def pull(self, c: Array) -> Array:
+        """``Z' c``, shape (p, k)."""
+        weighted = self.root[:, None] * c
+        return np.asarray(self.X.T @ weighted - np.outer(self.mean, weighted.sum(axis=0)))
+
+
+@dataclass(frozen=True)
 class Dual:
     """Rows decomposed for ridge regression of any strength.
 
     Attributes
     ----------
-    rows : TensorRows
+    rows : TensorRows or SparseRows
         X (n, p), y (n, k) and weights.
-    Z : ndarray, shape (n, p)
+    Z : operator, shape (n, p)
         Centred, weighted rows.
     t : ndarray, shape (n, k)
         Targets likewise.
@@ -59,8 +97,8 @@ class Dual:
         ``1 - normal normal'`` reflects the root of the weights onto the first axis; None without an intercept.
     """
 
-    rows: TensorRows
-    Z: Array
+    rows: TensorRows | SparseRows
+    Z: _Dense | _Sparse
     t: Array
     root: Array
     mean_x: Array
@@ -68,13 +106,13 @@ class Dual:
     normal: Array | None
 
     @classmethod
-    def of(cls, rows: TensorRows, *, intercept: bool) -> Dual:
+    def of(cls, rows: TensorRows | SparseRows, *, intercept: bool) -> Dual:
         """Decompose rows in memory.
 
         Parameters
         ----------
-        rows : TensorRows
-            X (n, p), y (n, k) and weights.
+        rows : TensorRows or SparseRows
+            X (n, p), y (n, k) and weights; sparse X stays sparse.
         intercept : bool
             Whether a free intercept takes out the means.
 
@@ -83,20 +121,26 @@ class Dual:
         Dual
             The decomposition, made when it is first needed.
         """
-        X, y = (part.detach().cpu().double().numpy() for part in (rows.X, rows.y))
-        root = np.ones(len(X)) if rows.weight is None else np.sqrt(rows.weight.cpu().numpy())
+        y = rows.y.detach().cpu().double().numpy()
+        root = np.ones(len(y)) if rows.weight is None else np.sqrt(rows.weight.cpu().numpy())
         share = np.square(root) / np.square(root).sum()
-        mean_x, mean_y = ((_mean(share, part) if intercept else np.zeros(part.shape[1])) for part in (X, y))
-        Z, t = X - mean_x, y - mean_y
-        if rows.weight is not None:
-            Z *= root[:, None]
-            t *= root[:, None]
-        return cls(rows, Z, t, root, mean_x, mean_y, _reflector(np.sqrt(share)) if intercept else None)
+        mean_y = _mean(share, y) if intercept else np.zeros(y.shape[1])
+        Z: _Dense | _Sparse
+        if isinstance(rows, SparseRows):
+            sparse = _scipy(rows.X)
+            mean_x = np.asarray(share @ sparse) if intercept else np.zeros(sparse.shape[1])
+            Z = _Sparse(sparse, mean_x, root)
+        else:
+            X = rows.X.detach().cpu().double().numpy()
+            mean_x = _mean(share, X) if intercept else np.zeros(X.shape[1])
+            Z = _Dense(_weighted(X - mean_x, root))
+        normal = _reflector(np.sqrt(share)) if intercept else None
+        return cls(rows, Z, _weighted(y - mean_y, root), root, mean_x, mean_y, normal)
 
     def coef(self, alpha: float) -> Array:
         """Coefficients, shape (p + 1, k), the intercept last, for a strength above 0."""
         found = self._spectrum(alpha)
-        beta = self.Z.T @ (found.U @ ((found.U.T @ self.t) / (found.squares + alpha)[:, None]))
+        beta = self.Z.pull(found.U @ ((found.U.T @ self.t) / (found.squares + alpha)[:, None]))
         return np.vstack([beta, self.mean_y - self.mean_x @ beta])
 
     def errors(self, alphas: Array) -> Array:
@@ -120,18 +164,19 @@ class Dual:
         """The decomposition that leaves digits for strengths of `alpha` and more."""
         found = self._by_products
         spread = found.squares.max(initial=0.0) / (found.squares.min(initial=np.inf) + alpha)
-        return found if spread <= SPREAD else self._by_rows
+        return found if spread <= SPREAD or isinstance(self.Z, _Sparse) else self._by_rows
 
     @cached_property
     def _by_products(self) -> _Spectrum:
-        products = self._inside(self._inside(self.Z @ self.Z.T).T)
+        products = self._inside(self._inside(self.Z.products()).T)
         squares, U = np.linalg.eigh(products)
         return _Spectrum(self._outside(U), np.maximum(squares, 0.0))
 
     @cached_property
     def _by_rows(self) -> _Spectrum:
         """By way of a QR of Z', which squares nothing."""
-        triangle = np.asarray(np.linalg.qr(self.Z.T, mode="r"))
+        assert isinstance(self.Z, _Dense)
+        triangle = np.asarray(np.linalg.qr(self.Z.Z.T, mode="r"))
         U, values, _ = np.linalg.svd(self._inside(triangle.T))
         squares = np.zeros(len(U))
         squares[: len(values)] = np.square(values)
@@ -151,6 +196,16 @@ class Dual:
 def _mean(share: Array, columns: Array) -> Array:
     """Weighted mean, summed about the first row so that columns far from zero keep their digits."""
     return np.asarray(columns[0] + share @ (columns - columns[0]))
+
+
+def _weighted(columns: Array, root: Array) -> Array:
+    columns *= root[:, None]
+    return columns
+
+
+def _scipy(X: Tensor) -> csr_array:
+    parts = (X.values().double(), X.col_indices(), X.crow_indices())
+    return csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.shape))
 
 
 def _reflector(unit: Array) -> Array:

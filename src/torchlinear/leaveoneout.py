@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block
+from torchlinear.block import Block, taken
 from torchlinear.dual import Dual
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.auto import choose
@@ -141,8 +141,8 @@ def _left_out(block: Block, rotation: _Rotation, keep: bool) -> LeaveOneOut:
     """One block's part."""
     n, (m, _, k) = block.y.shape[0], rotation.coef.shape
     total = LeaveOneOut(0, np.zeros((m, k)), np.empty((m, 0, k)) if keep else None)
-    for start in range(0, n, CHUNK):
-        total = total + _chunk_left_out(_part(block, slice(start, start + CHUNK)), rotation, keep)
+    for rows in torch.split(torch.arange(n), CHUNK):
+        total = total + _chunk_left_out(_part(block, rows), rotation, keep)
     return total
 
 
@@ -156,6 +156,6 @@ def _chunk_left_out(block: Block, rotation: _Rotation, keep: bool) -> LeaveOneOu
     return LeaveOneOut(len(turned), squares.numpy(), errors.numpy() if keep else None)
 
 
-def _part(block: Block, rows: slice) -> Block:
+def _part(block: Block, rows: Tensor) -> Block:
     weight, low = (None if part is None else part[rows] for part in (block.weight, block.low))
-    return Block(block.X[rows], block.y[rows], weight, low)
+    return Block(taken(block.X, rows), block.y[rows], weight, low)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn import get_config
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning as TheirConvergenceWarning
@@ -110,15 +111,14 @@ class TrainingRows:
 class LinearEstimator(BaseEstimator):  # type: ignore[misc]
     """An estimator with ``coef_``, ``intercept_`` and ``module_``."""
 
-    _parameter_constraints: ClassVar[
-        dict[str, Any]
-    ] = {}  # in scikit-learn's notation, which makes its messages
-    _sums_show_nonfinite: ClassVar[bool] = (
-        False  # NaN and inf show in the moments, which costs no pass of its own
-    )
-    _squeezes: ClassVar[bool] = (
-        False  # whether coef_ of a target of shape (n, 1) has one dimension, as Ridge's
-    )
+    # In scikit-learn's notation, which makes its messages.
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    # NaN and inf show in the moments, which costs no pass of its own.
+    _sums_show_nonfinite: ClassVar[bool] = False
+    # X may be sparse, and stays so.
+    _takes_sparse: ClassVar[bool] = False
+    # coef_ of a target of shape (n, 1) has one dimension, as Ridge's.
+    _squeezes: ClassVar[bool] = False
     fit_intercept: bool
     coef_: Any
     intercept_: Any
@@ -148,6 +148,11 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
         beta = torch.from_numpy(np.atleast_2d(dense).T.copy())
         last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
         return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse
+        return tags
 
     def _squared(self, rows: Rows, penalty: Penalty | None, *, positive: bool = False) -> QuadraticObjective:
         """Squared loss over rows, for the solution of least norm, or the one without negative coefficients."""
@@ -193,7 +198,11 @@ class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
 
 
 def to_numpy(values: Any) -> Any:
-    """A tensor as an array that shares its memory where it can; anything else as it is."""
+    """A tensor as an array that shares its memory where it can, a sparse one as a CSR array; else as it is."""
+    if is_sparse(values) and isinstance(values, torch.Tensor):
+        X = as_csr(values)
+        parts = (X.values().numpy(), X.col_indices().numpy(), X.crow_indices().numpy())
+        return csr_array(parts, shape=tuple(X.shape))
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
 
 

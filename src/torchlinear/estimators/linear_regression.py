@@ -65,6 +65,7 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         "positive": ["boolean"],
     }
     _sums_show_nonfinite = True
+    _takes_sparse = True
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,) or (n, k)
             Targets.

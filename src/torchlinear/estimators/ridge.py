@@ -12,7 +12,6 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from torchlinear.api import solve
-from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearEstimator, LinearRegressor, TrainingRows
@@ -42,8 +41,7 @@ class RidgeOptimum(LinearEstimator):
         """
         if dual is None and rows.X.shape[0] < rows.X.shape[1] and alphas.all() and not positive:
             assert_all_finite(rows.X, input_name="X")
-            tensors = rows.tensors()
-            dual = Dual.of(tensors, intercept=self.fit_intercept) if isinstance(tensors, TensorRows) else None
+            dual = Dual.of(rows.tensors(), intercept=self.fit_intercept)
         coef = np.empty((rows.X.shape[1] + 1, len(alphas)))
         for alpha in np.unique(alphas):
             same = np.flatnonzero(alphas == alpha)
@@ -70,6 +68,7 @@ class RidgeSolver(RidgeOptimum):
         "random_state": ["random_state"],
     }
     _sums_show_nonfinite = True
+    _takes_sparse = True
     alpha: Any
     solver: str
     positive: bool
@@ -179,7 +178,7 @@ class Ridge(MultiOutputMixin, LinearRegressor, RidgeSolver):  # type: ignore[mis
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,) or (n, k)
             Targets.

@@ -158,7 +158,7 @@ class RidgeClassifier(IndicatorClassifier, RidgeSolver):
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,), or (n, c) of 0 and 1
             Labels; or which of c labels each row has.

@@ -97,7 +97,7 @@ class RidgeClassifierCV(IndicatorClassifier, RidgeSearch):
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,), or (n, c) of 0 and 1
             Labels; or which of c labels each row has.

@@ -95,7 +95,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[m
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,) or (n, k)
             Targets.

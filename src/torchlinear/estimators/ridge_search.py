@@ -16,7 +16,6 @@ from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import LinearEstimator, TrainingRows, like, to_numpy
@@ -54,6 +53,7 @@ class RidgeSearch(RidgeOptimum):
         "store_cv_results": ["boolean"],
         "alpha_per_target": ["boolean"],
     }
+    _takes_sparse = True
     _scoring: ClassVar[str]  # the scorer of folds when the user names none
     alphas: Any
     scoring: Any
@@ -103,10 +103,9 @@ class RidgeSearch(RidgeOptimum):
         n, p = rows.X.shape
         if n < 2:
             raise InvalidInput(f"X has {n} row (n_samples={n}): leave-one-out needs at least 2; or give cv.")
-        tensors = rows.tensors()
-        if n > p or not isinstance(tensors, TensorRows):
-            return of_columns(self._squared(tensors, None), alphas, keep=keep), None
-        dual = Dual.of(tensors, intercept=self.fit_intercept)
+        if n > p:
+            return of_columns(self._squared(rows.tensors(), None), alphas, keep=keep), None
+        dual = Dual.of(rows.tensors(), intercept=self.fit_intercept)
         return of_rows(dual, alphas, keep=keep), dual
 
     def _scores(
