@@ -21,6 +21,8 @@ from torchlinear.probe.choice import splits_of
 
 N, P, K = 600, 8, 6
 ALPHA = [1e-1, 1e-2, 1e-3, 1e-4]
+# A gap of 1e-8 is an error of 1e-4 in the coefficients, and in losses on other rows, which are not at a minimum.
+NEAR = 1e-4
 NAMES = np.array(["ant", "bee", "cat", "dog", "elk", "fox"])
 
 
@@ -52,7 +54,7 @@ def test_results_are_those_of_scikit_learn_on_the_same_split(probe: tl.LinearPro
     assert probe.results["converged"].all()
     for _, row in probe.results.iterrows():
         shares = reference(X[fit], y[fit], row["penalty"]).predict_proba(X[judge].astype(np.float64))
-        assert row["log_loss"] == pytest.approx(log_loss(y[judge], shares, labels=NAMES), rel=1e-5)
+        assert row["log_loss"] == pytest.approx(log_loss(y[judge], shares, labels=NAMES), rel=NEAR)
         assert row["top1"] == pytest.approx(
             top_k_accuracy_score(y[judge], shares, k=1, labels=NAMES), abs=0.01
         )
@@ -139,7 +141,7 @@ def test_a_validation_set_of_its_own(data: Any) -> None:
     assert probe.results is not None
     shares = [reference(X[:400], y[:400], a).predict_proba(X[400:].astype(np.float64)) for a in ALPHA]
     truth = [log_loss(y[400:], share, labels=NAMES) for share in shares]
-    np.testing.assert_allclose(probe.results["log_loss"], truth, rtol=1e-5)
+    np.testing.assert_allclose(probe.results["log_loss"], truth, rtol=NEAR)
     truth_all = reference(X[:400], y[:400], probe.penalty.alpha)  # the validation rows stay out
     np.testing.assert_allclose(probe.module.weight.detach(), truth_all.coef_, rtol=0, atol=1e-3)
 
@@ -153,7 +155,7 @@ def test_folds(data: Any) -> None:
         assert len(fit) + len(judge) == N
         shares = [reference(X[fit], y[fit], a).predict_proba(X[judge].astype(np.float64)) for a in ALPHA]
         losses.append([log_loss(y[judge], share, labels=NAMES) for share in shares])
-    np.testing.assert_allclose(probe.results["log_loss"], np.mean(losses, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(probe.results["log_loss"], np.mean(losses, axis=0), rtol=NEAR)
     error = np.std(losses, axis=0, ddof=1) / np.sqrt(3)
     np.testing.assert_allclose(probe.results["log_loss_error"], error, rtol=1e-2)
     top = probe.results["top1"]

@@ -136,6 +136,7 @@ class Single(Bundle):
         p = objective.n_features
         strength = torch.from_numpy(objective.ridge(1.0)) if objective.penalty is not None else torch.zeros(p)
         self.strength = strength.double()[:, None]
+        self.precision = objective.product_error
 
     @classmethod
     def of(cls, objective: SummedObjective) -> Single:
@@ -170,11 +171,10 @@ class Single(Bundle):
     def product(self, coef: Tensor, direction: Tensor, which: Tensor) -> Tensor:
         """Hessian times direction."""
         objective, along = self.objective, self.users(direction)[0]
-        total = objective.loaded.sum(_product, self.loss, coef[0], along, objective.centre)
+        total = objective.product(coef[0], along)
         total[:-1] += (torch.from_numpy(objective.centre) - self.metric.mean)[:, None] * total[-1]
         if not self.intercept:
             total[-1] = 0.0
-        total /= objective.weight
         total[:-1] += self.strength * direction[0, :-1]
         return total[None]
 
@@ -253,13 +253,3 @@ def _second(objective: SummedObjective) -> Tensor:
     if not objective.intercept:
         second = second + np.outer(moments.mean.high[:p], moments.mean.high[:p])
     return torch.from_numpy(np.ascontiguousarray(second))
-
-
-def _product(block: Block, loss: Loss, coef: Tensor, direction: Tensor, centre: np.ndarray) -> Tensor:
-    shift = torch.from_numpy(centre)
-    along = direction.clone()
-    eta = loss.product(block.predict(coef), block.y, block.linear(along))
-    eta = eta if block.weight is None else block.weight.unsqueeze(1) * eta
-    pull = block.pull(eta).cpu()
-    pull[:-1] -= shift[:, None] * pull[-1]
-    return pull
