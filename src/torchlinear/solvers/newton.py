@@ -30,11 +30,13 @@ from torchlinear.summed import SummedObjective
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["Newton", "iterate", "nearby"]
+__all__ = ["ModelAt", "Newton", "iterate", "nearby"]
 
 Array = NDArray[np.float64]
 
-ACCURATE = 1e-13  # certificate that is good enough; 1e-11 leaves 8 correct digits of R's esoph
+# Certificates that are good enough: 1e-11 leaves 8 correct digits of R's esoph, but of many rows coefficients are
+# not known to that many.
+ACCURATE, ACCURATE_LARGE = 1e-13, 1e-10
 FINISH, CHEAP = 1e-8, 1_000_000  # certificate, and numbers in X, at which the clock does not end a step
 GAIN = 8.0  # by which a chord step must lower the certificate to be worth another
 HALVINGS = 40
@@ -80,11 +82,11 @@ class Newton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        return nearby(self, problem, coef)
+        return nearby(problem, coef, _model_at(problem), self.epochs)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Newton iterations until the budget is used."""
-        return iterate(problem, state, budget, Curvature.at if problem.loss.separable else Joint.at)
+        return iterate(problem, state, budget, _model_at(problem))
 
 
 class Model(Protocol):
@@ -95,32 +97,32 @@ class Model(Protocol):
         ...
 
 
-def nearby(solver: Solver, problem: SummedObjective, coef: Tensor) -> State:
-    """State at `coef`; at the optimum of a sample, if there are many rows and that is lower."""
+ModelAt = Callable[[SummedObjective, Tensor], Model | None]
+
+
+def nearby(problem: SummedObjective, coef: Tensor, model_at: ModelAt, epochs: int) -> State:
+    """State at `coef`; of many rows, at the optimum of a sample of them."""
     sample = _sample(problem) if torch.equal(coef, problem.start) else None
     if sample is not None:
-        state = solver.init(sample, sample.start)
-        while not state.done and state.epoch < solver.epochs and sample.certificate(state.coef) > NEAR:
-            state = solver.step(sample, state, Budget(1, math.inf))
-        if problem.value(state.coef) < problem.value(coef):
-            return State(state.coef)
+        state = nearby(sample, sample.start, model_at, epochs)
+        while not state.done and state.epoch < epochs and sample.certificate(state.coef) > NEAR:
+            state = _iteration(sample, state, model_at(sample, state.coef), NEAR)
+        if torch.isfinite(state.coef).all():
+            coef = state.coef
     if not math.isfinite(problem.value(coef)):
-        coef = problem.first_step()
+        coef = problem.start if math.isfinite(problem.value(problem.start)) else problem.first_step()
     return State(coef.double())
 
 
-def iterate(
-    problem: SummedObjective,
-    state: State,
-    budget: Budget,
-    model_at: Callable[[SummedObjective, Tensor], Model | None],
-) -> State:
+def iterate(problem: SummedObjective, state: State, budget: Budget, model_at: ModelAt) -> State:
     """Iterations until the budget is used, each with the model that `model_at` makes at a point."""
     end, trace, first = time.perf_counter() + budget.seconds, [], state.epoch
+    goal = ACCURATE if _cheap(problem) else ACCURATE_LARGE
     while not state.done and state.epoch - first < budget.epochs:
-        state = _iteration(problem, state, model_at(problem, state.coef))
+        state = _iteration(problem, state, model_at(problem, state.coef), goal)
         trace.append(problem.value(state.coef))
-        if time.perf_counter() >= end and not _finishing(problem, state):
+        finishing = _cheap(problem) and problem.certificate(state.coef) <= FINISH
+        if time.perf_counter() >= end and not finishing:
             break
     return replace(state, trace=torch.tensor(trace, dtype=torch.float64, device="cpu"))
 
@@ -187,30 +189,33 @@ class Curvature:
         return np.vstack([beta, offset - (self.mean * beta).sum(axis=0)]), slope / problem.weight
 
 
-def _iteration(problem: SummedObjective, state: State, model: Model | None) -> State:
-    """One step with a model, and chord steps after it while they gain."""
-    before = problem.certificate(state.coef)
+def _iteration(problem: SummedObjective, state: State, model: Model | None, goal: float) -> State:
+    """One step with a model, and chord steps after it while they gain and the certificate is above `goal`."""
+    before, old = problem.certificate(state.coef), problem.value(state.coef)
     coef = None if model is None else _searched(problem, state.coef, *model.step(problem, state.coef))
     if model is None or coef is None:
         return replace(state, epoch=state.epoch + 1, done=True)
-    left = problem.certificate(coef)
-    while left > ACCURATE:
+    left, value = problem.certificate(coef), problem.value(coef)
+    while left > goal:
         nearer = _searched(problem, coef, *model.step(problem, coef))
         if nearer is None or not (reached := problem.certificate(nearer)) < left:
             break
-        coef, gained, left = nearer, left / reached if reached else math.inf, reached
+        gained, left, value = left / reached if reached else math.inf, reached, problem.value(nearer)
+        coef = nearer
         if gained < GAIN:
             break
-    old = problem.value(state.coef)
-    stuck = left > before / 1.1 and problem.value(coef) >= old - ROUNDING * abs(old)
-    return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck or left <= ACCURATE)
+    stuck = left > before / 1.1 and value >= old - ROUNDING * abs(old)
+    return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck or left <= goal)
 
 
-def _finishing(problem: SummedObjective, state: State) -> bool:
-    """Whether the last digits are so near and so cheap that they must not depend on the clock."""
+def _model_at(problem: SummedObjective) -> ModelAt:
+    return Curvature.at if problem.loss.separable else Joint.at
+
+
+def _cheap(problem: SummedObjective) -> bool:
+    """Whether passes cost so little that the last digits are worth them and must not depend on the clock."""
     n = problem.rows.n_rows
-    cheap = n is not None and n * problem.n_features <= CHEAP
-    return cheap and problem.certificate(state.coef) <= FINISH
+    return n is not None and n * problem.n_features <= CHEAP
 
 
 def _searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:

@@ -20,7 +20,7 @@ from torchlinear.kernels.coordinate import minimise
 from torchlinear.penalties.separable import Separable
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
-from torchlinear.solvers.newton import iterate, nearby
+from torchlinear.solvers.newton import ModelAt, iterate, nearby
 from torchlinear.statistics import Moments
 from torchlinear.summed import SummedObjective
 
@@ -71,11 +71,11 @@ class ProximalNewton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        return nearby(self, problem, coef)
+        return nearby(problem, coef, _model_at(problem), self.epochs)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Iterations until the budget is used."""
-        return iterate(problem, state, budget, Model.at if problem.loss.separable else Joint.at)
+        return iterate(problem, state, budget, _model_at(problem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +136,7 @@ class Model:
         offset = -missed / self.weight
         slope += float((missed * offset).sum())
         return np.vstack([way, offset - (self.mean * way).sum(axis=0)]), slope / weight
+
+
+def _model_at(problem: SummedObjective) -> ModelAt:
+    return Model.at if problem.loss.separable else Joint.at
