@@ -165,8 +165,7 @@ def test_every_optimizer(check, name, batching, kind):
     check(x, y, model, criterion, OPTIMIZERS[kind](model.parameters(), lr), **BATCHES[batching])
 
 
-@pytest.mark.parametrize("batching", ["all rows", "batches"])
-@pytest.mark.parametrize("kind", ["sgd", "adagrad"])
+@pytest.mark.parametrize(("kind", "batching"), [("sgd", "batches"), ("adagrad", "all rows")])
 @pytest.mark.parametrize("name", CRITERIA)
 def test_end_points_of_long_runs(plain_loop, twins, name, kind, batching):
     """The law of trajectories: SGD and AdaGrad end where torch's own loop ends."""

@@ -53,12 +53,13 @@ def slopes(
     """Turn the scores of m rows into slopes; write to `loss` what each row costs, to `share` what it counts.
 
     Arrays have room for more rows than m along their last axis: `eta` (k, ...), `targets` (k, ...), or
-    (1, ...) with the numbers of classes for `SOFTMAX`, `loss`, `share`, and `room` (3, ...), which is
+    (1, ...) with the numbers of classes for `SOFTMAX`, `loss`, `share`, and `room` (5, ...), which is
     scratch. A row counts 1 but where classes are weighted or ignored, as in the mean of
     `nn.CrossEntropyLoss`.
     """
-    loss[:m] = 0.0
-    share[:m] = 1.0
+    for i in range(m):
+        loss[i] = 0.0
+        share[i] = 1.0
     if code == SOFTMAX:
         _softmax(numbers, weights[0], m, eta, targets, loss[:m], share[:m], room)
         return
@@ -104,27 +105,23 @@ def _softmax(
     numbers: Array, weight: Array, m: int, eta: Array, targets: Array, loss: Array, share: Array, room: Array
 ) -> None:  # fmt: skip
     k, labels = eta.shape[0], targets.shape[0] == 1
-    keep, spread, ignored = 1.0 - numbers[0], numbers[0] / k, numbers[1]
-    top, total, mass = room[0, :m], room[1, :m], room[2, :m]
-    top[:] = eta[0, :m]
-    total[:] = 0.0
-    mass[:] = 0.0
+    top, total, mass, q, live = room[0, :m], room[1, :m], room[2, :m], room[3, :m], room[4, :m]
+    scores = eta[0, :m]
+    for i in range(m):
+        top[i], total[i], mass[i], live[i] = scores[i], 0.0, 0.0, 1.0
+    if labels:
+        _count(weight, numbers[1], targets[0, :m], share, live)
     for o in range(1, k):
         scores = eta[o, :m]
         for i in range(m):
             top[i] = scores[i] if scores[i] > top[i] else top[i]
-    if labels:
-        share[:] = 0.0
     for o in range(k):
-        scores, given, w = eta[o, :m], targets[0 if labels else o, :m], weight[o]
+        scores = eta[o, :m]
+        _wanted(weight[o], numbers[0], o, k, labels, targets[0 if labels else o, :m], live, q)
         for i in range(m):
             z = scores[i] - top[i]
-            hit = (1.0 if given[i] == o else 0.0) if labels else given[i]
-            counted = 0.0 if labels and given[i] == ignored else w
-            q = counted * (keep * hit + spread)
-            share[i] += counted * hit if labels else 0.0
-            mass[i] += q
-            loss[i] -= q * z
+            loss[i] -= q[i] * z
+            mass[i] += q[i]
             e = exp(z)
             total[i] += e
             scores[i] = e
@@ -132,11 +129,35 @@ def _softmax(
         loss[i] += mass[i] * log1p(total[i] - 1.0)
         total[i] = mass[i] / total[i]
     for o in range(k):
-        scores, given, w = eta[o, :m], targets[0 if labels else o, :m], weight[o]
+        scores = eta[o, :m]
+        _wanted(weight[o], numbers[0], o, k, labels, targets[0 if labels else o, :m], live, q)
         for i in range(m):
-            hit = (1.0 if given[i] == o else 0.0) if labels else given[i]
-            counted = 0.0 if labels and given[i] == ignored else w
-            scores[i] = scores[i] * total[i] - counted * (keep * hit + spread)
+            scores[i] = scores[i] * total[i] - q[i]
+
+
+@compiled("void(float64[::1], float64, float64[::1], float64[::1], float64[::1])")
+def _count(weight: Array, ignored: float, target: Array, share: Array, live: Array) -> None:
+    """Write what each row counts in the mean, and whether it counts at all."""
+    for i in range(target.size):
+        label = int(target[i])
+        live[i] = 0.0 if target[i] == ignored else 1.0
+        share[i] = weight[label] if live[i] != 0.0 and 0 <= label < weight.size else 0.0
+
+
+@compiled(
+    "void(float64, float64, int64, int64, boolean, float64[::1], float64[::1], float64[::1])", fastmath=LOOSE
+)
+def _wanted(
+    weight: float, smoothing: float, o: int, k: int, labels: bool, target: Array, live: Array, q: Array
+) -> None:  # fmt: skip
+    """Write the share q of class o in the target of each row."""
+    on, off = weight * (1.0 - smoothing), weight * smoothing / k
+    if labels:
+        for i in range(q.size):
+            q[i] = live[i] * ((on if target[i] == o else 0.0) + off)
+    else:
+        for i in range(q.size):
+            q[i] = on * target[i] + off
 
 
 @compiled("void(float64, float64, float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)

@@ -37,7 +37,8 @@ def _scores(tile: Array, m: int, theta: Array, eta: Array) -> None:
             eta[o, 0] = one
             continue
         scores = eta[o, :m]
-        scores[:] = bias
+        for i in range(m):
+            scores[i] = bias
         for j in range(0, p - 3, 4):
             a, b, c, d = tile[j, :m], tile[j + 1, :m], tile[j + 2, :m], tile[j + 3, :m]
             wa, wb, wc, wd = w[j], w[j + 1], w[j + 2], w[j + 3]
@@ -86,7 +87,7 @@ def _pull(tile: Array, m: int, slope: Array, grad: Array) -> None:
 @compiled(
     "void(int64, const float64[::1], const float64[:, ::1], int64, const float64[:, ::1], const float64[:, ::1],"
     " const float64[::1], const float64[::1], float64[:, ::1], float64[::1], float64[::1], float64[:, ::1],"
-    " float64[::1])",
+    " float64[::1], float64[::1])",
     fastmath=LOOSE,
 )
 def _add(
@@ -167,11 +168,12 @@ def full_batch(
     """Run epochs over all rows, laid out in tiles; return how many."""
     count, p, width = tiles.shape
     k = theta.size // (p + 1)
-    eta, loss, share, room = np.empty((k, width)), np.empty(width), np.empty(width), np.empty((3, width))
+    eta, loss, share, room = np.empty((k, width)), np.empty(width), np.empty(width), np.empty((5, width))
     sums, none = np.empty(2), np.empty(0)
     for epoch in range(losses.size):
-        grad[:] = 0.0
-        sums[:] = 0.0
+        for j in range(theta.size):
+            grad[j] = 0.0
+        sums[0], sums[1] = 0.0, 0.0
         for at in range(count):
             _add(
                 loss_code, numbers, weights, min(width, n - at * width), tiles[at], targets[at],
@@ -229,12 +231,13 @@ def mini_batch(
         np.empty((y.shape[1], width)),
         np.empty(width if weight.size else 0),
     )
-    eta, loss, share, room = np.empty((k, width)), np.empty(width), np.empty(width), np.empty((3, width))
+    eta, loss, share, room = np.empty((k, width)), np.empty(width), np.empty(width), np.empty((5, width))
     sums, start = np.empty(2), first
     while start < last:
         size = min(batch_size, n - start)
-        grad[:] = 0.0
-        sums[:] = 0.0
+        for j in range(theta.size):
+            grad[j] = 0.0
+        sums[0], sums[1] = 0.0, 0.0
         for at in range(start, start + size, width):
             m = min(width, start + size - at)
             _gather(X, y, weight, centre, scale, order, at, m, last, tile, targets, counts)
