@@ -14,11 +14,12 @@ from torchlinear.engines.local import Local
 from torchlinear.leaveoneout import LeaveOneOut, of_columns, of_rows
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.sparse import SparseRows, as_csr
 
 ALPHAS = [1e-2, 1.0, 100.0]
 
 
-def left_out(rows: TensorRows, intercept: bool, keep: bool = True) -> LeaveOneOut:
+def left_out(rows: TensorRows | SparseRows, intercept: bool, keep: bool = True) -> LeaveOneOut:
     if rows.X.shape[0] <= rows.X.shape[1]:
         return of_rows(Dual.of(rows, intercept=intercept), ALPHAS, keep=keep)
     loaded = Local().load(rows)
@@ -58,6 +59,16 @@ def test_errors(
     assert found.rows == n
     np.testing.assert_allclose(found.errors, truth, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(found.squares, (weight[:, None] * truth**2).sum(axis=1), rtol=1e-7)
+
+
+@pytest.mark.parametrize("n", [30, 9])
+def test_sparse_rows(n: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaveoneout, "CHUNK", 7)
+    X = torch.from_numpy(np.where(rng.random((n, 10)) < 0.4, rng.normal(size=(n, 10)), 0.0))
+    y, weight = torch.from_numpy(rng.normal(size=(n, 2))), torch.from_numpy(rng.uniform(0.5, 2.0, n))
+    sparse = left_out(SparseRows(as_csr(X.to_sparse_csr()), y, weight), True)
+    dense = left_out(TensorRows(X, y, weight), True)
+    np.testing.assert_allclose(sparse.errors, dense.errors, rtol=1e-8, atol=1e-10)
 
 
 def test_dependent_columns(rng: np.random.Generator) -> None:
