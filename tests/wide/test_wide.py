@@ -16,7 +16,7 @@ from torchlinear.engines.local import Local
 from torchlinear.kernels import columns as kernels
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
-from torchlinear.wide.columns import Columns
+from torchlinear.wide.dense import DenseColumns
 from torchlinear.wide.objective import WideObjective
 from torchlinear.wide.walk import Walk
 
@@ -83,11 +83,11 @@ def test_the_certificate_bounds_the_distance_to_the_least_value(
         assert isinstance(problem, WideObjective)
         solver = tl.Coordinate()
         best = solver.step(problem, solver.init(problem, problem.start), None).coef  # type: ignore[arg-type]
-        half = np.square(problem.columns.target).sum() / problem.columns.weight
+        half = np.square(problem.frame.target).sum() / problem.frame.weight
         for size in (1e-3, 0.3):
             coef = best * (1.0 + size * torch.from_numpy(rng.normal(size=best.shape)))
             coef[-1] = torch.from_numpy(
-                problem.columns.target_centre - problem.columns.centre @ coef[:-1].numpy()
+                problem.frame.target_centre - problem.frame.centre @ coef[:-1].numpy()
             )
             above = problem.value(coef) - problem.value(best)
             assert 0.0 < above <= problem.certificate(coef) * half * (1 + 1e-9)
@@ -140,7 +140,7 @@ def test_every_point_of_a_path_is_the_fit_at_its_strength(rows: TensorRows) -> N
 def test_bounds_hold_for_columns_that_were_not_looked_at(rng: np.random.Generator) -> None:
     X = rng.normal(size=(N, P))
     y = X[:, :5].sum(axis=1) + rng.normal(size=N)
-    columns = Columns.of(TensorRows(torch.from_numpy(X), torch.from_numpy(y)[:, None]))
+    columns = DenseColumns.of(TensorRows(torch.from_numpy(X), torch.from_numpy(y)[:, None]))
     walk = Walk(columns)
     top, looked = np.abs(walk.pull).max(), 0
     look = walk._known.look

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.base import MultiOutputMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from torchlinear.api import objective_of, solve
@@ -86,6 +87,7 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         "random_state": ["random_state"],
         "selection": [StrOptions({"cyclic", "random"})],
     }
+    __metadata_request__fit: ClassVar[dict[str, Any]] = {"check_input": UNUSED}
     _sums_show_nonfinite = True
     _squeezes = True
 

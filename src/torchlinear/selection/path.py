@@ -153,7 +153,7 @@ def _of_moments(objective: QuadraticObjective, family: Separable) -> grid.Sensit
 def of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
     """What decides where the grid begins, with the unpenalised columns fitted."""
     lasso, ridge = objective.strengths(family.with_alpha(1.0))
-    columns, held = objective.columns, lasso > 0
+    frame, held = objective.frame, lasso > 0
     pulls = []
     for j in range(objective.n_outputs):
         walk = objective.walk(j)
@@ -161,10 +161,10 @@ def of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
             most = 2.0 * float((np.abs(walk.pull[held]) / lasso[held]).max(initial=0.0)) + 1.0
             size = float(np.linalg.norm(walk.target))
             walk.to(np.maximum(most, size) * lasso, ridge)
-        pulls.append(columns.pull(walk.left, np.arange(objective.n_features)))
-    share = 2.0 / columns.weight
-    pull = share * columns.norm[:, np.newaxis] * np.column_stack(pulls)
-    return grid.Sensitivity(pull, share * np.square(columns.norm), columns.deviation, wide=True)
+        pulls.append(objective.columns.pull(walk.left, objective.columns.every))
+    share = 2.0 / frame.weight
+    pull = share * frame.norm[:, np.newaxis] * np.column_stack(pulls)
+    return grid.Sensitivity(pull, share * np.square(frame.norm), frame.deviation, wide=True)
 
 
 def _along_moments(
@@ -184,6 +184,6 @@ def _along_moments(
 def _along_columns(objective: WideObjective, penalties: Sequence[Separable]) -> tuple[Array, Array, Array]:
     """The same of a wide matrix."""
     coef, gaps, squares = objective.along(penalties)
-    total = np.square(objective.columns.target).sum(axis=1)
+    total = np.square(objective.frame.target).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return coef, gaps, 1.0 - squares / total

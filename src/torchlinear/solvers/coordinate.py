@@ -86,7 +86,7 @@ class Coordinate(Solver):
 def _from_columns(problem: WideObjective) -> Array:
     """Coefficients at the optimum, shape (p + 1, k), at the end of a walk from the strongest penalty that matters."""
     lasso, ridge = problem.strengths(problem.penalty)
-    columns = problem.columns
+    frame = problem.frame
     beta = np.zeros((problem.n_features, problem.n_outputs))
     for j in range(problem.n_outputs):
         walk = problem.walk(j)
@@ -94,10 +94,9 @@ def _from_columns(problem: WideObjective) -> Array:
         for times in np.geomspace(top, 1.0, 2 + int(STOPS * math.log(top)))[1:-1] if top > 1.0 else ():
             walk.to(times * lasso, times * ridge, exact=False)
         stop = walk.to(lasso, ridge)
-        beta[stop.support, j] = stop.beta / columns.norm[stop.support]
-    return with_intercept(
-        np.concatenate([columns.centre, columns.target_centre]), beta, intercept=problem.intercept
-    )
+        beta[stop.support, j] = stop.beta / frame.norm[stop.support]
+    mean = np.concatenate([frame.centre, frame.target_centre])
+    return with_intercept(mean, beta, intercept=problem.intercept)
 
 
 def _from_moments(problem: QuadraticObjective, start: Array) -> Array:

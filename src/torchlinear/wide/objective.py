@@ -18,7 +18,10 @@ from torchlinear.losses.base import Loss
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
-from torchlinear.wide.columns import Columns
+from torchlinear.sparse import SparseRows
+from torchlinear.wide.columns import Columns, Frame
+from torchlinear.wide.dense import DenseColumns
+from torchlinear.wide.sparse import SparseColumns
 from torchlinear.wide.walk import Walk
 
 __all__ = ["WideObjective", "suits"]
@@ -33,10 +36,20 @@ def suits(loss: Loss, penalty: Penalty | None, rows: Rows) -> bool:
     """Whether a walk among the columns is the way, rather than the cross products of all of them."""
     if penalty is None or penalty.smooth or not isinstance(penalty, Separable) or not loss.quadratic:
         return False
-    if not isinstance(rows, TensorRows) or rows.low is not None:
+    if not isinstance(rows, (TensorRows, SparseRows)) or (
+        isinstance(rows, TensorRows) and rows.low is not None
+    ):
         return False
     n, p = rows.X.shape
     return penalty.shares()[0] > 0 and (p > max(n, FEWEST) or p > MOST)
+
+
+def _columns(rows: Rows, intercept: bool) -> Columns:
+    """The rows laid out by columns."""
+    if isinstance(rows, SparseRows):
+        return SparseColumns.of(rows, intercept=intercept)
+    assert isinstance(rows, TensorRows)
+    return DenseColumns.of(rows, intercept=intercept)
 
 
 class WideObjective(QuadraticObjective):
@@ -51,18 +64,22 @@ class WideObjective(QuadraticObjective):
     @cached_property
     def columns(self) -> Columns:
         """The rows laid out by columns."""
-        assert isinstance(self.rows, TensorRows)
-        found = Columns.of(self.rows, intercept=self.intercept)
-        if found.weight == 0.0:
+        found = _columns(self.rows, self.intercept)
+        if found.frame.weight == 0.0:
             raise DataError("the weights sum to zero: give at least one row a weight above 0.")
-        if not (np.isfinite(found.deviation).all() and np.isfinite(found.target).all()):
+        if not (np.isfinite(found.frame.deviation).all() and np.isfinite(found.frame.target).all()):
             self.refuse_nonfinite()
         return found
+
+    @property
+    def frame(self) -> Frame:
+        """What the columns are measured by."""
+        return self.columns.frame
 
     @cached_property
     def deviation(self) -> Tensor:
         """Standard deviations of the features (1/n), shape (p,), float64."""
-        return torch.from_numpy(self.columns.deviation)
+        return torch.from_numpy(self.frame.deviation)
 
     @property
     def positive(self) -> bool:
@@ -72,7 +89,7 @@ class WideObjective(QuadraticObjective):
     def strengths(self, penalty: Penalty | None) -> tuple[Array, Array]:
         """Strengths on columns of norm 1 against half the sum of squared errors, both of shape (p,)."""
         assert isinstance(penalty, Separable)
-        p, norm, half = self.n_features, self.columns.norm, self.columns.weight / 2.0
+        p, norm, half = self.n_features, self.frame.norm, self.frame.weight / 2.0
         units = penalty.in_units(self.deviation) if penalty.standardize else penalty
         return half * units.lasso(p).numpy() / norm, half * units.ridge(p).numpy() / np.square(norm)
 
@@ -91,23 +108,23 @@ class WideObjective(QuadraticObjective):
             walk = self.walk(j)
             for i, penalty in enumerate(penalties):
                 stop = walk.to(*self.strengths(penalty))
-                coef[i, stop.support, j] = stop.beta / self.columns.norm[stop.support]
+                coef[i, stop.support, j] = stop.beta / self.frame.norm[stop.support]
                 gaps[i], squares[i, j] = max(gaps[i], stop.gap), stop.squares
-        coef[:, p] = self.columns.target_centre - self.columns.centre @ coef[:, :p]
+        coef[:, p] = self.frame.target_centre - self.frame.centre @ coef[:, :p]
         return coef, gaps, squares
 
     def value(self, coef: Tensor) -> float:
         """F at `coef`, shape (p + 1, k)."""
         left, offset = self._left(coef)
-        loss = float((np.square(left).sum(axis=1) / self.columns.weight + np.square(offset)).sum())
+        loss = float((np.square(left).sum(axis=1) / self.frame.weight + np.square(offset)).sum())
         return loss if self.penalty is None else loss + float(self.penalty.value(coef[:-1]))
 
     def certificate(self, coef: Tensor) -> float:
         """Largest duality gap of the targets, relative to half their sums of squares."""
         _, offset = self._left(coef)
-        half = np.square(self.columns.target).sum(axis=1) / 2.0
+        half = np.square(self.frame.target).sum(axis=1) / 2.0
         half = np.where(half > 0, half, 1.0)
-        missed = self.columns.weight * np.square(self._beyond_rounding(coef, offset)) / half
+        missed = self.frame.weight * np.square(self._beyond_rounding(coef, offset)) / half
         return float(max((self.gaps(coef) / half).max(), missed.max()))
 
     def gaps(self, coef: Tensor) -> Array:
@@ -115,12 +132,12 @@ class WideObjective(QuadraticObjective):
         residuals, _ = self._left(coef)
         lasso, ridge = self.strengths(self.penalty)
         free = np.flatnonzero((lasso == 0) & (ridge == 0))
-        beta, found = self.columns.norm[:, np.newaxis] * coef[:-1].numpy(), np.empty(len(residuals))
+        beta, found = self.frame.norm[:, np.newaxis] * coef[:-1].numpy(), np.empty(len(residuals))
         fixed = self.columns.gathered(free).T
         for j, residual in enumerate(residuals):
             every = np.ones(free.size, dtype=np.bool_)
             left, lost = without(fixed, residual, every, beta[free, j], positive=self.positive)
-            pull = self.columns.pull(left, np.arange(self.n_features))
+            pull = self.columns.pull(left, self.columns.every)
             squares = float(left @ left)
             found[j] = gap(pull, beta[:, j], lasso, ridge, squares, lost, positive=self.positive)
         return found
@@ -131,12 +148,12 @@ class WideObjective(QuadraticObjective):
 
     def _left(self, coef: Tensor) -> tuple[Array, Array]:
         """Residuals at the best intercept, shape (k, n), and what the intercept misses, shape (k,)."""
-        at, columns = coef.detach().cpu().double().numpy(), self.columns
-        left = columns.left(columns.norm[:, np.newaxis] * at[:-1])
-        return left, at[-1] - (columns.target_centre - columns.centre @ at[:-1])
+        at, frame = coef.detach().cpu().double().numpy(), self.frame
+        left = self.columns.left(frame.norm[:, np.newaxis] * at[:-1])
+        return left, at[-1] - (frame.target_centre - frame.centre @ at[:-1])
 
     def _beyond_rounding(self, coef: Tensor, offset: Array) -> Array:
         """What the intercept misses beyond the rounding of coefficients, shape (k,)."""
-        at, columns = np.abs(coef.detach().cpu().double().numpy()), self.columns
-        rounded = np.abs(columns.centre) @ at[:-1] + np.abs(columns.target_centre) + at[-1]
+        at, frame = np.abs(coef.detach().cpu().double().numpy()), self.frame
+        rounded = np.abs(frame.centre) @ at[:-1] + np.abs(frame.target_centre) + at[-1]
         return np.asarray(np.maximum(np.abs(offset) - 1e-15 * rounded, 0.0))

@@ -76,7 +76,7 @@ class Walk:
 
     def __init__(self, columns: Columns, target: int = 0, *, positive: bool = False) -> None:
         self.columns, self.positive = columns, positive
-        self.target = columns.target[target]
+        self.target = columns.frame.target[target]
         self.total = float(self.target @ self.target)
         self._set = _WorkingSet(columns, self.target)
         self._known = _Known(columns, self.target)
@@ -128,14 +128,13 @@ class Walk:
 
 
 class _WorkingSet:
-    """Columns in use: they themselves, their cross products and their coefficients, all grown as they join."""
+    """Columns in use, their products with each other and with the target, and their coefficients."""
 
     def __init__(self, columns: Columns, target: Array) -> None:
-        p, n = columns.X.shape
-        self._columns, self._target = columns, target
-        self.holds = np.zeros(p, dtype=np.bool_)
+        self._columns, self._target, self._stock = columns, target, columns.stock()
+        self.holds = np.zeros(columns.frame.norm.size, dtype=np.bool_)
         self.columns_in: Indices = np.empty(0, np.int64)
-        self._Z, self._H, self._g = np.empty((FEWEST, n)), np.empty((FEWEST, FEWEST)), np.empty(FEWEST)
+        self._H, self._g = np.empty((FEWEST, FEWEST)), np.empty(0)
         self.beta = np.empty(0)
 
     @property
@@ -148,11 +147,13 @@ class _WorkingSet:
         if chosen.size == 0:
             return
         first, last = self.columns_in.size, self.columns_in.size + chosen.size
-        self._reserve(last)
-        self._Z[first:last] = self._columns.gathered(chosen)
-        self._H[first:last, :last] = self._Z[first:last] @ self._Z[:last].T
+        if last > len(self._H):
+            grown = np.empty((max(last, 2 * first),) * 2)
+            grown[:first, :first] = self._H[:first, :first]
+            self._H = grown
+        self._H[first:last, :last] = self._stock.add(chosen)
         self._H[:first, first:last] = self._H[first:last, :first].T
-        self._g[first:last] = self._Z[first:last] @ self._target
+        self._g = np.concatenate([self._g, self._columns.pull(self._target, chosen)])
         self.holds[chosen] = True
         self.columns_in = np.concatenate([self.columns_in, chosen])
         self.beta = np.concatenate([self.beta, np.zeros(chosen.size)])
@@ -162,42 +163,38 @@ class _WorkingSet:
         at, size = self.columns_in, self.columns_in.size
         if size:
             lower = np.zeros(size) if positive else None
-            H, g = self._H[:size, :size], self._g[:size]
             turns = TURNS if exact else 1
-            found = minimise(H, g, self.beta, lasso[at], ridge[at], lower, turns=turns, finish=exact)
+            found = minimise(
+                self._H[:size, :size],
+                self._g,
+                self.beta,
+                lasso[at],
+                ridge[at],
+                lower,
+                turns=turns,
+                finish=exact,
+            )
             self.beta = found.beta
 
     def left(self) -> Array:
         """Residuals, shape (n,)."""
-        support = np.flatnonzero(self.beta)
-        return np.asarray(self._target - self.beta[support] @ self._Z[support])
+        return np.asarray(self._target - self._stock.fitted(self.beta))
 
     def pull(self, left: Array) -> Array:
         """Pull of the residuals on the columns in use."""
-        return np.asarray(self._Z[: self.columns_in.size] @ left)
-
-    def _reserve(self, size: int) -> None:
-        old = self._g.size
-        if size <= old:
-            return
-        new = max(size, 2 * old)
-        for name, shape in (("_Z", (new, self._Z.shape[1])), ("_H", (new, new)), ("_g", (new,))):
-            before = getattr(self, name)
-            grown = np.empty(shape)
-            grown[tuple(slice(0, count) for count in before.shape)] = before
-            setattr(self, name, grown)
+        return self._stock.pull(left)
 
 
 class _Known:
     """The last pull on each column that was multiplied out, and the residuals that it belongs to."""
 
     def __init__(self, columns: Columns, target: Array) -> None:
-        p = columns.X.shape[0]
+        p = columns.frame.norm.size
         self._columns = columns
         self._references, self._count = np.zeros((REFERENCES, target.size)), 1
         self._references[0], self._squares = target, np.zeros(REFERENCES)
         self._squares[0] = target @ target
-        self.first = columns.pull(target, np.arange(p))
+        self.first = columns.pull(target, columns.every)
         self._pull, self._at = np.abs(self.first), np.zeros(p, np.int64)
 
     def bound(self, left: Array) -> Array:
