@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import sklearn
 import sklearn.linear_model as reference
 import torch
@@ -100,6 +101,18 @@ def test_float32_and_tensors(rng: np.random.Generator) -> None:
         torch.testing.assert_close(model.module_(tensors[0])[:, 0], prediction, rtol=1e-5, atol=1e-4)
         plain = ElasticNetCV().fit(tensors[0].numpy(), tensors[1].numpy())
         np.testing.assert_array_equal(model.coef_.numpy(), plain.coef_)
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+@pytest.mark.parametrize("columns", [20, 1_200])
+def test_sparse_rows(rng: np.random.Generator, kind: Any, columns: int) -> None:
+    X = rng.normal(size=(80, columns)) * (rng.uniform(size=(80, columns)) < 0.2)
+    y = X[:, :4].sum(axis=1) + 0.1 * rng.normal(size=80)
+    ours = LassoCV(alphas=10, eps=0.05).fit(kind(X), y)
+    dense = LassoCV(alphas=10, eps=0.05).fit(X, y)
+    np.testing.assert_allclose(ours.mse_path_, dense.mse_path_, rtol=1e-8)
+    np.testing.assert_allclose(ours.coef_, dense.coef_, atol=1e-8)
+    np.testing.assert_allclose(ours.predict(kind(X)), dense.predict(X), atol=1e-7)
 
 
 def test_pickles_hold_no_rows(rng: np.random.Generator) -> None:

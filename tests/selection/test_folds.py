@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,17 @@ def test_the_fold_of_a_row_does_not_depend_on_how_rows_come() -> None:
     for first, part in enumerate(parts):
         np.testing.assert_array_equal(part[: 500 - first], whole[first : first + len(part)])
     assert (whole != assignment.of(3, 0, 500)).any()
+
+
+def test_rows_in_memory_are_counted_from_the_first_whatever_their_columns() -> None:
+    few, many = rows(30_000), TensorRows(torch.zeros(30_000, 400), torch.zeros(30_000, 1))
+    assert len(many.shards()) > 1  # wide rows come in other shards
+    cells = []
+    for given in (few, many):
+        assignment, starts = plan(3, given, seed=2).assignment, [*given.shards(), 30_000]
+        parts = [assignment.of(i, 0, b - a) for i, (a, b) in enumerate(itertools.pairwise(starts))]
+        cells.append(np.concatenate(parts))
+    np.testing.assert_array_equal(*cells)
 
 
 def test_folds_follow_no_pattern_of_the_rows() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import sklearn.model_selection as reference
 import torch
 
@@ -13,6 +14,7 @@ from torchlinear.block import Block, TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.selection.folds import plan
 from torchlinear.selection.partition import PartitionedRows, merged, moments_by_cell
+from torchlinear.sparse import SparseRows, as_csr
 from torchlinear.statistics import Moments
 
 SPLITS: list[Any] = [
@@ -99,3 +101,22 @@ def test_training_moments_are_merged_not_subtracted(rng: np.random.Generator) ->
     found = Local().load(parts).sum(moments_by_cell, np.zeros(3), False, 3)
     train = merged(found.listed(3, 2, 3), folds.train)[0]
     np.testing.assert_allclose(train.cross.high[:2, :2], np.cov(X[100:].T) * 199, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sparse_rows_are_kept_apart_without_becoming_dense(rng: np.random.Generator, weighted: bool) -> None:
+    dense = rng.normal(size=(70, 5)) * (rng.uniform(size=(70, 5)) < 0.3)
+    y = torch.from_numpy(rng.normal(size=(70, 1)))
+    weight = torch.from_numpy(rng.uniform(size=70)) if weighted else None
+    rows = SparseRows(as_csr(scipy.sparse.csr_array(dense)), y, weight)
+    folds = plan(reference.KFold(3, shuffle=True, random_state=0), rows)
+    parts, shift = PartitionedRows(rows, folds.assignment), next(rows.blocks(0)).shift()
+    cells = Local().load(parts).sum(moments_by_cell, shift, False, 3).listed(3, 5, 6)
+    alone = PartitionedRows(TensorRows(torch.from_numpy(dense), y, weight), folds.assignment)
+    for chosen, moments in zip(folds.train, merged(cells, folds.train), strict=True):
+        selected = parts.select(chosen)
+        assert isinstance(selected, SparseRows)
+        same = alone.select(chosen)
+        assert isinstance(same, TensorRows)
+        assert torch.equal(selected.X.to_dense(), same.X)
+        alike(moments, Local().load(same).sum(Block.moments, shift))

@@ -50,6 +50,7 @@ class PenalisedCV(LinearRegressor):
         "selection": [StrOptions({"cyclic", "random"})],
     }
     _sums_show_nonfinite = True
+    _takes_sparse = True
     eps: float
     alphas: Any
     cv: Any
@@ -67,7 +68,7 @@ class PenalisedCV(LinearRegressor):
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,)
             Target.

@@ -4,8 +4,9 @@ Rows that every split treats alike form a *cell*. K folds are K cells: each spli
 others. So whatever the splits are, one pass over the rows that keeps the cells apart serves all of them.
 
 By default a row's fold depends on its place alone, so that a stream needs to be read once only: of every K rows
-in a row (of a shard), each goes to another fold, in an order drawn by a hash of the place and the seed. The
-folds are as large as each other, within one row for each shard, and no order of the rows puts a trend in them.
+in a row, each goes to another fold, in an order drawn by a hash of the place and the seed. The folds are as large
+as each other, within one row, and no order of the rows puts a trend in them. The place counts from the first row
+in memory, and from the first row of each shard on a stream, whose shards depend on the files alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from torchlinear.block import Rows, TensorRows
 from torchlinear.errors import DataError, InvalidInput
+from torchlinear.sparse import SparseRows
 
 __all__ = ["Assignment", "ByPlace", "Folds", "Listed", "plan"]
 
@@ -40,17 +42,31 @@ class Assignment(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ByPlace(Assignment):
-    """One of `folds` cells by the place of the row in its shard, shuffled by `seed`.
+    """One of `folds` cells by the place of the row, shuffled by `seed`.
 
+    Parameters
+    ----------
+    folds : int
+        K.
+    seed : int
+        Draws other folds.
+    starts : sequence of int, optional
+        First row of each shard; without, rows are counted in each shard by itself.
+
+    Examples
+    --------
     >>> ByPlace(3, seed=0).of(0, 0, 9)
     array([1, 0, 2, 2, 0, 1, 1, 0, 2])
     """
 
     folds: int
     seed: int = 0
+    starts: Sequence[int] | None = None
 
     def of(self, shard: int, first: int, count: int) -> Cells:
         """Cells of `count` rows from row `first` of shard number `shard`, shape (count,)."""
+        if self.starts is not None:
+            first, shard = first + self.starts[shard], 0
         start = first // self.folds
         stop = -(-(first + count) // self.folds)
         place = np.arange(start * self.folds, stop * self.folds, dtype=np.uint64)
@@ -173,7 +189,8 @@ def _counted(count: int, rows: Rows, groups: NDArray[Any] | None, ordered: bool,
         return Folds.each_once(Listed(_balanced(_of_length(groups, total), count), starts), count)
     if ordered:
         return _expanding(count, rows)
-    return Folds.each_once(ByPlace(count, seed), count)
+    place = ByPlace(count, seed, _starts(rows)[0] if rows.in_memory else None)
+    return Folds.each_once(place, count)
 
 
 def _expanding(count: int, rows: Rows) -> Folds:
@@ -203,7 +220,7 @@ def _balanced(groups: NDArray[Any], count: int) -> Cells:
 def _drawn(splitter: Any, rows: Rows, groups: NDArray[Any] | None) -> list[tuple[Any, Any]]:
     """Index pairs of a splitter of scikit-learn."""
     total = _starts(rows)[1]
-    y = rows.y.cpu().numpy() if isinstance(rows, TensorRows) else None
+    y = rows.y.cpu().numpy() if isinstance(rows, (TensorRows, SparseRows)) else None
     if y is not None and y.shape[1] == 1:
         y = y[:, 0]
     placeholder = np.broadcast_to(0.0, (total, 1))  # splitters only count the rows of X
@@ -263,8 +280,8 @@ def _marked(index: NDArray[Any], name: str, total: int) -> Cells:
 
 def _starts(rows: Rows) -> tuple[list[int], int]:
     """First row of each shard, and how many rows there are; a stream is read to count them."""
-    if isinstance(rows, TensorRows):
-        return list(rows.shards()), int(rows.X.shape[0])
+    if isinstance(rows, (TensorRows, SparseRows)):
+        return list(rows.shards()), len(rows.y)
     counts = [sum(block.X.shape[0] for block in rows.blocks(shard)) for shard in rows.shards()]
     return [0, *np.cumsum(counts)[:-1].tolist()], sum(counts)
 

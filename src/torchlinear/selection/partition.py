@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows, TensorRows
+from torchlinear.block import Block, Rows, TensorRows, taken
 from torchlinear.kernels import cells as cell_kernels
 from torchlinear.kernels import words
 from torchlinear.selection.folds import Assignment, Cells
+from torchlinear.sparse import SparseRows
 from torchlinear.statistics import Moments
 
 __all__ = ["CellMoments", "Part", "PartitionedRows", "merged", "moments_by_cell"]
@@ -69,6 +70,8 @@ def _taken(block: Block, index: Any) -> Block:
 def _rows(values: Tensor | None, index: Any) -> Tensor | None:
     if values is None:
         return None
+    if values.layout is not torch.strided:
+        return taken(values, torch.arange(values.shape[0])[index])
     columnar = values.ndim == 2 and values.shape[1] > 1 and values.stride(0) == 1
     return values.T[:, index].T if columnar else values[index]
 
@@ -96,7 +99,7 @@ def moments_by_cell(part: Part, shift: Array, extended: bool, cells: int) -> Cel
     if not len(part.cell):
         return CellMoments({})
     together = (np.diff(part.cell) >= 0).all()
-    if extended or together or not cell_kernels.fits(cells, len(shift)):
+    if extended or together or part.sparse or not cell_kernels.fits(cells, len(shift)):
         return CellMoments({cell: block.moments(shift, extended) for cell, block in part.by_cell()})
     weight = None if part.weight is None else part.weight.cpu().numpy()
     seen = np.ones(len(part.cell), bool) if weight is None else weight > 0
@@ -162,7 +165,8 @@ class PartitionedRows(Rows):
     def __init__(self, rows: Rows, assignment: Assignment) -> None:
         self.rows, self.assignment = rows, assignment
         self.names, self.targets = rows.names, rows.targets
-        self.n_rows, self.in_memory, self.has_offset = rows.n_rows, rows.in_memory, rows.has_offset
+        self.n_rows, self.in_memory = rows.n_rows, rows.in_memory
+        self.has_offset, self.dense = rows.has_offset, rows.dense
 
     def shards(self) -> Sequence[tuple[int, Any]]:
         """Those of the rows, numbered."""
@@ -189,7 +193,8 @@ class _Selected(Rows):
     """The rows of some cells, block by block."""
 
     def __init__(self, rows: PartitionedRows, cells: Sequence[int]) -> None:
-        self.rows, self.cells, self.has_offset = rows, cells, rows.has_offset
+        self.rows, self.cells = rows, cells
+        self.has_offset, self.dense = rows.has_offset, rows.dense
         self.names, self.targets = rows.names, rows.targets
 
     def shards(self) -> Sequence[Any]:
@@ -201,13 +206,16 @@ class _Selected(Rows):
         for part in self.rows.blocks(shard, start):
             yield part.of(self.cells)
 
-    def collected(self) -> TensorRows:
+    def collected(self) -> Rows:
         """The same rows in memory."""
         blocks = [block for shard in self.shards() for block in self.blocks(shard)]
         whole: dict[str, Any] = {
             name: _joined([getattr(block, name) for block in blocks]) for name in _FIELDS
         }
-        return TensorRows(**whole, names=self.names, targets=self.targets)
+        kind = TensorRows if self.dense else SparseRows
+        if not self.dense:
+            del whole["low"]
+        return kind(**whole, names=self.names, targets=self.targets)
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Any:
@@ -216,5 +224,21 @@ def _joined(parts: Sequence[Tensor | None]) -> Any:
     if not tensors:
         return None
     first = tensors[0]
+    if first.layout is not torch.strided:
+        return _stacked(tensors)
     columnar = first.ndim == 2 and first.shape[1] > 1 and first.stride(0) == 1
     return torch.cat([t.T for t in tensors], dim=1).T if columnar else torch.cat(tensors)
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Rows of sparse tensors below each other."""
+    stored = np.cumsum([0, *(len(part.values()) for part in parts)])
+    starts = [part.crow_indices()[:-1] + int(before) for part, before in zip(parts, stored)]
+    end = torch.tensor([int(stored[-1])], dtype=starts[0].dtype)
+    return torch.sparse_csr_tensor(
+        torch.cat([*starts, end]),
+        torch.cat([part.col_indices() for part in parts]),
+        torch.cat([part.values() for part in parts]),
+        size=(sum(part.shape[0] for part in parts), parts[0].shape[1]),
+        check_invariants=False,
+    )
