@@ -71,6 +71,7 @@ class HuberRegressor(LinearRegressor):
     (array([3.]), array([9]))
     """
 
+    _takes_sparse = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "epsilon": [Interval(Real, 1.0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -150,8 +151,3 @@ class HuberRegressor(LinearRegressor):
     def _last(self) -> tuple[Array, float]:
         """Where the last fit ended."""
         return np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64), self.scale_
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

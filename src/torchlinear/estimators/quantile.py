@@ -59,6 +59,7 @@ class QuantileRegressor(LinearRegressor):
     (array([2.]), 1.0)
     """
 
+    _takes_sparse = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -107,8 +108,3 @@ class QuantileRegressor(LinearRegressor):
         self._keep(solution.coef.numpy(), rows)
         self.n_iter_ = 1
         return self
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

@@ -20,6 +20,7 @@ __all__ = ["walk"]
 Array = NDArray[np.float64]
 
 ITERATIONS = 100
+STALLS = 5  # iterations without a smaller gap, after which rounding has taken over
 SHORTENED = 0.9995  # of the step to the boundary
 RIDGE = 1e-14  # of the mean diagonal: columns that depend on others in a few rows do no harm
 PERFECT = 1e-14  # residuals of this size, relative to the targets, are rounding
@@ -46,10 +47,13 @@ def walk(problem: Pinball, tolerance: float) -> Optimum:
     if size <= PERFECT * np.abs(problem.y).mean():
         return start
     here = _Walk(problem, b, size)
+    least, stalled = here.gap, 0
     for _ in range(ITERATIONS):
         interruption.check()
-        if here.gap <= tolerance * here.value or not here.step():
+        if here.gap <= tolerance * here.value or stalled == STALLS or not here.step():
             break
+        stalled = 0 if here.gap < least else stalled + 1
+        least = min(least, here.gap)
     return min(problem.optimum(here.b, here.d), start, key=lambda point: point.gap)
 
 
@@ -80,7 +84,7 @@ class _Walk:
         return float(self.problem.costs(self.r).sum())
 
     def step(self) -> bool:
-        """Predict with mu = 0, then correct; False when rounding has taken over."""
+        """Predict with mu = 0, then correct; False where rounding has left no direction."""
         gap, q = self.gap, 1.0 / (self.z / self.a + self.w / self.s)
         try:
             factor = _factor(gram(self.problem.Z, q))
@@ -95,7 +99,7 @@ class _Walk:
         if not all(np.isfinite(part).all() for part in step):
             return False
         self._move(step)
-        return self.gap < gap
+        return True
 
     def _direction(self, factor: tuple[Array, bool], q: Array, mu_a: Array, mu_s: Array) -> tuple[Array, ...]:
         """Steps of d, b, r, z and w towards ``a z = mu_a``, ``s w = mu_s`` and ``Z' d = 0``."""

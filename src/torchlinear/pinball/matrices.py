@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from torchlinear.kernels.moments import about
 
-__all__ = ["Matrix", "dense", "gram", "lengths", "scaled", "squares", "stacked", "with_constant"]
+__all__ = ["Matrix", "dense", "gram", "lengths", "scaled", "squares", "stacked", "triangle", "with_constant"]
 
 Matrix = Any  # ndarray or scipy.sparse.csr_array, shape (n, q), float64
 Array = NDArray[np.float64]
@@ -35,6 +35,15 @@ def gram(Z: Matrix, q: Array) -> Array:
         part = Z[start : start + CHUNK] * root[start : start + CHUNK]
         total += part.T @ part  # which NumPy gives to the routine for symmetric products
     return total
+
+
+def triangle(Z: Matrix, weight: Array) -> Array:
+    """Upper triangle R with R' R = Z' diag(weight) Z, from parts of the rows; shape (q, q) or (n, q)."""
+    found, root = np.zeros((0, Z.shape[1])), np.sqrt(weight)[:, None]
+    for start in range(0, Z.shape[0], CHUNK):
+        part = dense(Z[start : start + CHUNK]) * root[start : start + CHUNK]
+        found = np.asarray(np.linalg.qr(np.vstack([found, part]), mode="r"))
+    return found
 
 
 def lengths(Z: Matrix) -> Array:

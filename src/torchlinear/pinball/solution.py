@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from torchlinear.pinball.interior import walk
-from torchlinear.pinball.matrices import Matrix, gram, scaled, squares
+from torchlinear.pinball.matrices import Matrix, gram, scaled, squares, triangle
 from torchlinear.pinball.problem import Optimum, Pinball
 from torchlinear.pinball.vertex import polish
 
@@ -21,8 +21,8 @@ Array = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
 NEAR = 1e-7  # relative gap from which a vertex is sought: few steps from there, if any
 CORRELATED = 1e-3  # smallest eigenvalue of the correlations below which columns are made orthogonal
+HELD = 1e-9  # of its size, what a dependent column's pull may be
 DEPENDENT = 1e-11  # of a column of length 1, what is left of it beside the others
-SQUARED = 1e-7  # the same, where it comes from inner products
 
 
 def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
@@ -58,7 +58,8 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
             found = polish(inside, found)
     dual = np.zeros(len(counted))
     dual[counted] = found.dual
-    return replace(found, coef=units.back(found.coef), dual=dual)
+    gap = found.gap if units.hold(rows.Z, found.dual) else found.value
+    return replace(found, coef=units.back(found.coef), dual=dual, gap=gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ class _Units:
         seen, centre, sparse = np.sqrt(squares(Z, weight)), np.zeros(Z.shape[1]), scipy.sparse.issparse(Z)
         if sparse or Z.shape[1] == 0:
             scale = np.where(seen > 0, seen, np.inf)
-            return cls(centre, scale, _independent(_root(gram(scaled(Z, scale), weight)), SQUARED)[0], None)
+            standard = scaled(Z, scale)
+            if _uncorrelated(standard, weight):
+                return cls(centre, scale, np.arange(len(scale)), None)
+            return cls(centre, scale, _independent(triangle(standard, weight))[0], None)
         last = Z[:, -1]
         if (last == 1.0).any() and np.isin(last, (0.0, 1.0)).all():
             centre[:-1] = (weight * last) @ Z[:, :-1] / (weight @ last)
@@ -95,10 +99,9 @@ class _Units:
         scale = np.sqrt(squares(about, weight))
         scale = np.where(scale > 4 * EPS * seen, scale, np.inf)
         standard = scaled(about, scale)
-        if len(Z) >= len(scale) and np.linalg.eigvalsh(gram(standard, weight))[0] > CORRELATED:
+        if _uncorrelated(standard, weight):
             return cls(centre, scale, np.arange(len(scale)), None)
-        triangle = np.asarray(np.linalg.qr(np.sqrt(weight)[:, None] * standard, mode="r"))
-        return cls(centre, scale, *_independent(triangle, DEPENDENT))
+        return cls(centre, scale, *_independent(triangle(standard, weight)))
 
     def forth(self, Z: Matrix) -> Matrix:
         """Columns in these units, shape (n, rank)."""
@@ -109,6 +112,12 @@ class _Units:
             return columns if scipy.sparse.issparse(columns) else np.ascontiguousarray(columns)
         return np.ascontiguousarray(solve_triangular(self.root, columns.T, trans="T").T)
 
+    def hold(self, Z: Matrix, dual: Array) -> bool:
+        """Whether the dual that was found without the other columns is one with them."""
+        others = np.setdiff1d(np.arange(Z.shape[1]), self.kept)
+        pull, most = np.abs(Z[:, others].T @ dual), np.sqrt(squares(Z[:, others], np.square(dual)).clip(0.0))
+        return bool((pull <= HELD * most * np.sqrt(len(dual))).all())
+
     def back(self, b: Array) -> Array:
         """Coefficients in the units of the columns, shape (q,)."""
         coef = np.zeros(len(self.scale))
@@ -117,13 +126,12 @@ class _Units:
         return coef
 
 
-def _root(products: Array) -> Array:
-    """Columns with these inner products, shape (q, q)."""
-    values, vectors = np.linalg.eigh(products)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+def _uncorrelated(Z: Matrix, weight: Array) -> bool:
+    """Whether the columns are far from depending on each other."""
+    return Z.shape[0] >= Z.shape[1] > 0 and float(np.linalg.eigvalsh(gram(Z, weight))[0]) > CORRELATED
 
 
-def _independent(columns: Array, least: float) -> tuple[NDArray[np.intp], Array]:
+def _independent(columns: Array) -> tuple[NDArray[np.intp], Array]:
     """Columns of length 1 that do not depend on those before them, and their triangle."""
     kept: list[int] = []
     basis = np.zeros((len(columns), 0))
@@ -131,7 +139,7 @@ def _independent(columns: Array, least: float) -> tuple[NDArray[np.intp], Array]
         left = columns[:, j] - basis @ (basis.T @ columns[:, j])
         left -= basis @ (basis.T @ left)
         length = float(np.linalg.norm(left))
-        if length > least:
+        if length > DEPENDENT:
             kept.append(j)
             basis = np.column_stack([basis, left / length])
     return np.asarray(kept, dtype=np.intp), basis.T @ columns[:, kept]
