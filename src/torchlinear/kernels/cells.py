@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.kernels import compiled
+from torchlinear.kernels import compiled, inlined
 from torchlinear.kernels.moments import CHUNK, CHUNKS, WIDE, Sums, add_tiles
 from torchlinear.kernels.packing import SIGNATURE, given
 from torchlinear.kernels.words import of
@@ -94,8 +94,8 @@ def _tiles(
     cross: Array,
 ) -> None:
     """Sum in float64. The columns are padded with zeros to a multiple of three."""
-    n, k, q, cells = y.shape[0], y.shape[1], shift.size, total.shape[0]
-    p, padded = q - k, (q + 2) // 3 * 3
+    n, q, cells = y.shape[0], shift.size, total.shape[0]
+    padded = (q + 2) // 3 * 3
     z, w = np.zeros((cells, padded, 2 * chunk)), np.ones((cells, 2 * chunk))
     wz = np.zeros((padded, 2 * chunk))
     filled, added, place = np.zeros(cells, np.int64), np.zeros(cells, np.int64), np.zeros(chunk, np.int64)
@@ -106,25 +106,7 @@ def _tiles(
         for r in range(count):
             place[r] = filled[here[r]]
             filled[here[r]] += 1
-        if transposed:
-            for j in range(p):
-                column, s = X[j, start : start + count], shift[j]
-                for r in range(count):
-                    z[here[r], j, place[r]] = np.float64(column[r]) - s
-        else:
-            for r in range(count):
-                out, values, at = z[here[r]], X[start + r], place[r]
-                for j in range(p):
-                    out[j, at] = np.float64(values[j]) - shift[j]
-        for r in range(count):
-            out, at = z[here[r]], place[r]
-            if low.size:
-                for j in range(p):
-                    out[j, at] += low[start + r, j]
-            for j in range(k):
-                out[p + j, at] = y[start + r, j] - shift[p + j]
-            if weight.size:
-                w[here[r], at] = weight[start + r]
+        _spread_out(X, transposed, low, y, weight, shift, start, here, place, z, w)
         for c in range(cells):
             m = filled[c]
             if m >= chunk or (m > 0 and start + count == n):
@@ -149,3 +131,41 @@ def _tiles(
         for i in range(q):
             for j in range(i, q):
                 cross[c, i, j] = cross[c, j, i] = sums[c, i, j] + part[c, i, j]
+
+
+@inlined
+def _spread_out(
+    X: Array,
+    transposed: bool,
+    low: Array,
+    y: Array,
+    weight: Array,
+    shift: Array,
+    start: int,
+    cell: Cells,
+    place: Cells,
+    z: Array,
+    w: Array,
+) -> None:
+    """Put rows from `start`, shifted, and their weights into the chunks of their cells, at their places there."""
+    k = y.shape[1]
+    p = shift.size - k
+    if transposed:
+        for j in range(p):
+            column, s = X[j, start : start + cell.size], shift[j]
+            for r in range(cell.size):
+                z[cell[r], j, place[r]] = np.float64(column[r]) - s
+    else:
+        for r in range(cell.size):
+            out, values, at = z[cell[r]], X[start + r], place[r]
+            for j in range(p):
+                out[j, at] = np.float64(values[j]) - shift[j]
+    for r in range(cell.size):
+        out, at = z[cell[r]], place[r]
+        if low.size:
+            for j in range(p):
+                out[j, at] += low[start + r, j]
+        for j in range(k):
+            out[p + j, at] = y[start + r, j] - shift[p + j]
+        if weight.size:
+            w[cell[r], at] = weight[start + r]
