@@ -23,7 +23,6 @@ KINDS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 FACES = [
     tl.LinearRegression(),
-    tl.LinearRegression(positive=True),
     tl.Ridge(fit_intercept=False),
     tl.Ridge(positive=True),
     tl.RidgeCV(store_cv_results=True),
@@ -56,6 +55,11 @@ def test_sparse_equals_dense(kind: str, face: Any, shape: tuple[int, int], rng: 
     predicted = sparse.predict(KINDS[kind](X))
     assert isinstance(predicted, torch.Tensor) == ("tensor" in kind)
     np.testing.assert_allclose(as_array(predicted), dense.predict(X), rtol=1e-7, atol=1e-9)
+
+
+def test_positive_coefficients_need_dense_rows() -> None:
+    with pytest.raises(TypeError, match="Sparse data was passed for X, but dense data is required"):
+        tl.LinearRegression(positive=True).fit(scipy.sparse.eye_array(4), np.ones(4))
 
 
 def test_float32_stays_float32(rng: np.random.Generator) -> None:

@@ -65,7 +65,6 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         "positive": ["boolean"],
     }
     _sums_show_nonfinite = True
-    _takes_sparse = True
 
     def __init__(
         self,
@@ -106,3 +105,10 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         self.rank_ = objective.evidence.rank
         self.singular_ = objective.singular()[: min(rows.X.shape)].astype(rows.X.dtype)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = (
+            not self.positive
+        )  # where X is wide, moments leave the choice of columns to rounding
+        return tags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from torchlinear.estimators.base import LinearRegressor, TrainingRows
 from torchlinear.estimators.ridge import Ridge
 from torchlinear.estimators.ridge_search import RidgeSearch, Scored
+from torchlinear.sparse import is_sparse
 
 __all__ = ["RidgeCV"]
 
@@ -118,6 +120,13 @@ class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[m
         params = self._fit_params(params, sample_weight)
         rows = TrainingRows(self, X, y, sample_weight)
         target = rows.y[:, 0] if rows.flat else rows.y
+        if self.gcv_mode == "svd" and is_sparse(rows.X):
+            warnings.warn(
+                "The 'svd' mode is not supported for sparse X, which stays sparse; gcv_mode='eigen' means the same. "
+                "scikit-learn refuses it from 1.11 on.",
+                FutureWarning,
+                stacklevel=2,
+            )
         if self.cv is None:
             self._leave_one_out(rows, lambda: Scored(_Given(), target), params)
         else:
