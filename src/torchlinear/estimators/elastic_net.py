@@ -90,6 +90,7 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
     __metadata_request__fit: ClassVar[dict[str, Any]] = {"check_input": UNUSED}
     _sums_show_nonfinite = True
     _squeezes = True
+    _takes_sparse = True
 
     def __init__(
         self,
@@ -123,8 +124,8 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
-            Rows.
+        X : array, tensor or sparse matrix, shape (n, p)
+            Rows; sparse ones never become dense.
         y : array or tensor, shape (n,) or (n, k)
             Targets.
         sample_weight : float or array, shape (n,), optional

@@ -33,6 +33,8 @@ __all__ = ["follow", "of_columns", "path"]
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-12  # of the slopes that decide where a path begins, relative
+
 
 def path(
     data: Any,
@@ -130,6 +132,7 @@ def follow(
     if given is None:
         seen = of_columns(wide, family) if wide else _of_moments(objective, family)
         given = grid.strengths(family, seen, count, least)
+        given[0] *= 1.0 + ROUNDING  # no coefficient that is rounding alone
     penalties = tuple(family.with_alpha(float(alpha)) for alpha in given)
     coef, gaps, r2 = _along_columns(wide, penalties) if wide else _along_moments(objective, penalties)
     return Path(
