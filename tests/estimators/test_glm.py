@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import sklearn.exceptions
 import sklearn.linear_model as reference
 import torch
@@ -124,6 +125,22 @@ def test_columns_that_depend_on_one_another(rows: Any) -> None:
     twice = PoissonRegressor(alpha=0.0).fit(np.hstack([X, X]), y, weight)
     np.testing.assert_allclose(twice.coef_, np.tile(whole.coef_ / 2, 2), rtol=1e-8)
     np.testing.assert_allclose(twice.intercept_, whole.intercept_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("ours", KINDS[:5], ids=str)
+@pytest.mark.parametrize("make", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+def test_sparse_rows(ours: Any, make: Any, rows: Any) -> None:
+    X, y, weight = rows
+    X = np.where(np.abs(X) > 0.7, X, 0.0)
+    dense = clone(ours).set_params(alpha=0.1).fit(X, y, weight)
+    sparse = clone(ours).set_params(alpha=0.1).fit(make(X), y, weight)
+    np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-9)
+    np.testing.assert_allclose(sparse.predict(make(X)), dense.predict(X), rtol=1e-9)
+    assert sparse.score(make(X), y, weight) == pytest.approx(dense.score(X, y, weight), rel=1e-9)
+    whole, twice = clone(ours).set_params(alpha=0.0), clone(ours).set_params(alpha=0.0)
+    whole.fit(X, y)
+    twice.fit(make(np.hstack([X, X])), y)
+    np.testing.assert_allclose(twice.coef_, np.tile(whole.coef_ / 2, 2), rtol=1e-7, atol=1e-12)
 
 
 def test_tensors_in_tensors_out(rows: Any) -> None:

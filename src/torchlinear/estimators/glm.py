@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
 from torchlinear.api import objective_of, solve
-from torchlinear.block import TensorRows
 from torchlinear.errors import DataError, InvalidInput
 from torchlinear.estimators.base import (
     ConvergenceWarning,
@@ -32,7 +32,6 @@ from torchlinear.losses.poisson import Poisson
 from torchlinear.losses.squared import Squared
 from torchlinear.losses.tweedie import Tweedie
 from torchlinear.penalties.l2 import L2
-from torchlinear.sparse import SparseRows
 
 __all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
 
@@ -49,6 +48,8 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
+
+    _takes_sparse = True
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,)
             Target.
@@ -114,7 +115,7 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
                 f"{type(self).__name__}: fit {found.status.value}", ConvergenceWarning, stacklevel=2
             )
         self.n_iter_ = max(1, found.history.seen)
-        self._keep(self._shortest(found.coef, tensors).numpy(), rows)
+        self._keep(self._shortest(found.coef, rows).numpy(), rows)
         return self
 
     def _last(self, rows: TrainingRows) -> torch.Tensor | None:
@@ -122,19 +123,21 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         last = np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64)
         return torch.from_numpy(last[:, None]) if len(last) == rows.X.shape[1] + 1 else None
 
-    def _shortest(self, coef: torch.Tensor, rows: TensorRows | SparseRows) -> torch.Tensor:
+    def _shortest(self, coef: torch.Tensor, rows: TrainingRows) -> torch.Tensor:
         """Of the coefficients with the same predictions those of least norm, shape (p + 1, 1)."""
-        if self.alpha or not bool((coef[:-1] == 0).any()) or not isinstance(rows, TensorRows):
+        if self.alpha or not bool((coef[:-1] == 0).any()):  # no column was dropped
             return coef
-        eta = rows.X.double() @ coef[:-1] + coef[-1]
-        return solve(self._squared(TensorRows(rows.X, eta, rows.weight), None)).coef
+        tensors, same = rows.tensors(), copy(rows)
+        blocks = (block for shard in tensors.shards() for block in tensors.blocks(shard))
+        same.y = torch.cat([block.predict(coef) for block in blocks]).numpy()
+        return solve(self._squared(same.tensors(), None)).coef
 
     def predict(self, X: Any) -> Any:
         """Predict the mean of the target.
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
 
         Returns
@@ -149,7 +152,7 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
 
         Parameters
         ----------
-        X : array or tensor, shape (n, p)
+        X : array, tensor or sparse matrix, shape (n, p)
             Rows.
         y : array or tensor, shape (n,)
             Target.
