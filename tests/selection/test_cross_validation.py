@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sklearn.model_selection import (
 
 import torchlinear as tl
 from torchlinear.selection import validation
+from torchlinear.selection.partition import moments_by_cell
 from torchlinear.selection.validated import choose
 
 SOME = [0, 25, 50, 75, 99]  # of 100 penalties
@@ -202,6 +205,31 @@ def test_the_fit_is_that_of_all_rows(rng: np.random.Generator, rule: Any) -> Non
     np.testing.assert_allclose(found.coef[found.chosen, :-1, 0], again.coef, rtol=1e-9, atol=1e-12)
     assert found.fit.status is tl.Status.CONVERGED
     assert isinstance(found.fit.predict(torch.from_numpy(X)), torch.Tensor)
+
+
+def test_paths_are_those_of_all_rows(rng: np.random.Generator) -> None:
+    X, y = given(rng)
+    found = tl.cross_validate(X, y, penalty="elastic_net", mixes=[0.3, 0.9], n_penalties=6)
+    assert len(found.paths) == 2
+    for i, mix in enumerate([0.3, 0.9]):
+        alone = tl.path(X, y, penalty="elastic_net", mix=mix, n_penalties=6)
+        np.testing.assert_allclose(found.paths[i].alphas, alone.alphas, rtol=1e-9)
+        np.testing.assert_allclose(found.paths[i].coef, alone.coef, rtol=1e-6, atol=1e-9)
+    assert found.path is not None
+    assert found.penalty in found.path.penalties
+    np.testing.assert_array_equal(np.concatenate([path.coef for path in found.paths]), found.coef)
+
+
+def test_ctrl_c_raises(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = given(rng)
+
+    def pressed(*args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return moments_by_cell(*args)
+
+    monkeypatch.setattr(validation, "moments_by_cell", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        tl.cross_validate(X, y)
 
 
 def test_frames_formulas_and_groups_by_name(rng: np.random.Generator) -> None:

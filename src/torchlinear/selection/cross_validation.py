@@ -15,6 +15,7 @@ standard error above the best (Breiman, Friedman, Olshen, Stone 1984, "Classific
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -30,15 +31,17 @@ from torchlinear.api import solve
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import InvalidInput
 from torchlinear.fitted import Fit
-from torchlinear.inputs import prepare
+from torchlinear.inputs import Prepared, prepare
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.penalties.separable import Separable
 from torchlinear.selection import grid
 from torchlinear.selection.folds import plan
+from torchlinear.selection.followed import Path, Source
 from torchlinear.selection.groups import groups_of
+from torchlinear.selection.path import follow
 from torchlinear.selection.validated import CrossValidation, choose
-from torchlinear.selection.validation import Validation, validation
+from torchlinear.selection.validation import ByMoments, Validation, validation
 from torchlinear.wide.objective import suits
 
 __all__ = ["cross_validate"]
@@ -142,6 +145,7 @@ def cross_validate(
     rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(criterion)
     splits = plan(folds, rows, groups=grouped.values, ordered=ordered, seed=seed)
     free = intercept if design is None else design.intercept
+    like = data if isinstance(data, Tensor) else None
     try:
         with interruption.watching(), single_threaded_blas():
             judge = validation(
@@ -150,10 +154,11 @@ def cross_validate(
             )  # fmt: skip
             tried = [_grid(judge, family, given, n_penalties, least) for family in asked]
             scores = [judge.scores(penalties) for penalties in tried]
-            coef = np.concatenate([judge.path(penalties) for penalties in tried])
+            paths = _paths(judge, prepared, tried, precision, weight_type, like)
+            found = [path.coef.numpy() for path in paths] or [judge.path(penalties) for penalties in tried]
     except interruption.Interrupted:
         raise KeyboardInterrupt from None
-    penalties, held_out = tuple(chain(*tried)), scores[0].weights
+    penalties, held_out, coef = tuple(chain(*tried)), scores[0].weights, np.concatenate(found)
     errors = np.hstack([score.errors for score in scores])
     choice = choose(penalties, errors, held_out)
     at = getattr(choice, rule)
@@ -163,8 +168,28 @@ def cross_validate(
         start=torch.from_numpy(coef[at]),
     )
     solution = replace(solution, targets=outputs, classes=prepared.classes, offset=prepared.offset)
-    fit = Fit(solution, design=design, rows=rows, like=data if isinstance(data, Tensor) else None)
-    return CrossValidation(penalties, errors, held_out, choice, coef, str(criterion), rule, fit)
+    fit = Fit(solution, design=design, rows=rows, like=like)
+    return CrossValidation(penalties, errors, held_out, choice, coef, str(criterion), rule, fit, tuple(paths))
+
+
+def _paths(
+    judge: Validation,
+    prepared: Prepared,
+    tried: Sequence[Sequence[Separable]],
+    precision: str,
+    weight_type: str,
+    like: Tensor | None,
+) -> list[Path]:
+    """Paths on all rows, one for each mix; none of a loss that has no paths."""
+    if not judge.loss.quadratic:
+        return []
+    moments = judge.all if isinstance(judge, ByMoments) else None
+    source = Source(judge.loss, prepared, judge.intercept, precision, weight_type, like, moments)
+    began = time.perf_counter()
+    return [
+        follow(source, some[0], np.array([penalty.alpha for penalty in some]), len(some), None, began)
+        for some in tried
+    ]
 
 
 def _grid(

@@ -29,6 +29,7 @@ __all__ = ["MIXES", "Sensitivity", "check", "checked_alphas", "families", "sensi
 Array = NDArray[np.float64]
 
 MIXES = (0.1, 0.5, 0.9)  # of an elastic net, where the user names none
+ROUNDING = 1e-12  # added to the strongest, so that no coefficient there is rounding alone
 LEAST_L1, LEAST_L1_WIDE, LEAST_L2 = (
     1e-4,
     1e-2,
@@ -106,7 +107,7 @@ def strengths(family: Separable, seen: Sensitivity, count: int, least: float | N
     lasso, ridge = unit.lasso(p).numpy(), unit.ridge(p).numpy()
     if lasso.any():
         held = lasso > 0
-        top = float((np.abs(seen.pull[held]).max(axis=1) / lasso[held]).max())
+        top = float((np.abs(seen.pull[held]).max(axis=1) / lasso[held]).max()) * (1.0 + ROUNDING)
         ratio = LEAST_L1_WIDE if seen.wide else LEAST_L1
     else:
         held = ridge > 0

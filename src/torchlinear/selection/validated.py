@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torchlinear.fitted import Fit
 from torchlinear.penalties.elastic_net import L1L2
 from torchlinear.penalties.separable import Separable
+from torchlinear.selection.followed import Path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,9 @@ class CrossValidation:
         Which choice `fit` follows: ``"best"`` or ``"one_standard_error"``.
     fit : Fit
         The fit of all rows with the chosen penalty.
+    paths : tuple of Path
+        The coefficients on all rows as `torchlinear.path` returns them, one path for each mix; none for a loss
+        that is not squared.
 
     Examples
     --------
@@ -102,6 +106,7 @@ class CrossValidation:
     loss: str
     rule: str
     fit: Fit
+    paths: tuple[Path, ...] = ()
 
     @property
     def alphas(self) -> Array:
@@ -142,6 +147,11 @@ class CrossValidation:
     def penalty(self) -> Separable:
         """The penalty that `fit` has."""
         return self.penalties[self.chosen]
+
+    @property
+    def path(self) -> Path | None:
+        """The path on all rows that the chosen penalty is on; None for a loss that is not squared."""
+        return next((path for path in self.paths if self.penalty in path.penalties), None)
 
     @property
     def nonzero(self) -> NDArray[np.int64]:

@@ -43,6 +43,9 @@ CELLS_PER_SPLIT = 4  # above which to gather the rows of each split costs less t
 class Validation(ABC):
     """Judges penalties on the held-out rows of splits."""
 
+    loss: Loss
+    intercept: bool
+
     @abstractmethod
     def sensitivity(self, family: Separable) -> grid.Sensitivity:
         """What decides where the grid of a penalty begins."""
