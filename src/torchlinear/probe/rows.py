@@ -15,6 +15,7 @@ __all__ = ["EmbeddingRows"]
 MOST_SHARDS = 16  # partial sums that exist at once: those of many classes and penalties are large
 BLOCK_NUMBERS = 1 << 19  # numbers of X in a block on the CPU, which then stays in the cache from X v to X' r
 LEAST_ROWS = 256
+GATHERED_BYTES = 2 << 30  # of chosen rows that are copied once, rather than at every pass
 DEVICE_ROWS = 1 << 16  # rows of a block on an accelerator, which wants large products
 
 
@@ -38,6 +39,8 @@ class EmbeddingRows(Rows):
     def __init__(
         self, X: Tensor, codes: Tensor, index: Tensor | None = None, device: torch.device | None = None
     ) -> None:
+        if index is not None and len(index) * X.shape[1] * X.itemsize <= GATHERED_BYTES:
+            X, index = X[index.to(X.device)], None
         self.X, self.index, self.device = X, index, device or X.device
         self.y = codes.to(self.device)[:, None]
         self.n_rows = len(codes)
