@@ -53,7 +53,7 @@ def ours(kind: str, x: torch.Tensor, y: torch.Tensor, epochs: int, batch_size: i
 def compare(kind: str, n: int, epochs: int, batch_size: int | None, goal: str) -> None:
     """Race one case, after a look that both end in the same place."""
     x, y = rows(n, kind)
-    once = 2 if batch_size is None else 1
+    once = 30 if batch_size is None else 1
     for a, b in zip(
         ours(kind, x, y, once, batch_size).parameters(), eager(kind, x, y, once, batch_size).parameters()
     ):

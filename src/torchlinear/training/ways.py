@@ -51,10 +51,12 @@ def _known(batching: Batching, affine: Affine, known: Known, epochs: int) -> dic
     n, size = batching.n_rows, affine.weight.numel()
     p = size // affine.n_outputs
     steps = epochs * -(-n // batching.size)
+    entry = 1.5e-8 if known.labels else 4e-9  # what a score costs PyTorch: a softmax more than other losses
     passes = epochs * criteria.seconds(known.criterion, n, p)
     seconds = {
         Way.ROWS: passes + epochs * n * (1e-8 + 2e-9 * p) + steps * 7e-9 * size,
-        Way.EAGER: steps * (1.7e-4 + 1e-9 * size) + epochs * n * (4e-10 * p + 1.3e-10 * size),
+        Way.EAGER: steps * (1.7e-4 + 1e-9 * size)
+        + epochs * n * (4e-10 * p + 1.3e-10 * size + entry * affine.n_outputs),
     }
     if not _ordered(batching) and n * p <= MOST:
         seconds[Way.PASSES] = passes + 3e-9 * n * p
