@@ -108,7 +108,6 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = (
-            not self.positive
-        )  # where X is wide, moments leave the choice of columns to rounding
+        # Where X is wide, its moments would leave it to rounding which columns get a positive coefficient.
+        tags.input_tags.sparse = not self.positive
         return tags
