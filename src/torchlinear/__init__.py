@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torchlinear.estimators.linear_probe import LinearProbe
     from torchlinear.estimators.linear_regression import LinearRegression
     from torchlinear.estimators.logistic import LogisticRegression
+    from torchlinear.estimators.logistic_cv import LogisticRegressionCV
     from torchlinear.estimators.quantile import QuantileRegressor
     from torchlinear.estimators.ridge import Ridge
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
@@ -105,6 +106,7 @@ _WHERE = {
     "LinearRegression": "estimators.linear_regression",
     "Ridge": "estimators.ridge",
     "LogisticRegression": "estimators.logistic",
+    "LogisticRegressionCV": "estimators.logistic_cv",
     "RidgeCV": "estimators.ridge_cv",
     "RidgeClassifier": "estimators.ridge_classifier",
     "RidgeClassifierCV": "estimators.ridge_classifier_cv",
@@ -170,6 +172,7 @@ __all__ = [
     "LinearProbe",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MissingExtra",
     "ModelFileError",
     "NAdam",

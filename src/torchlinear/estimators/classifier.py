@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,13 @@ class LabelledRows(TrainingRows):
             class_weight, classes=self.classes, y=self.classes[self.codes], sample_weight=self.weight
         )
         return np.asarray(weights[self.codes])
+
+    def part(self, index: Any) -> Self:
+        """Some of the rows, by number or mask; of the same classes."""
+        some = copy(self)
+        some.X, some.y, some.codes = self.X[index], self.y[index], self.codes[index]
+        some.weight = None if self.weight is None else self.weight[index]
+        return some
 
     def need_two_classes(self) -> None:
         """Refuse rows of one class."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils import Tags
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from torchlinear.api import objective_of, solve
@@ -44,6 +43,7 @@ def penalty_of(strength: float, l1_ratio: float) -> Penalty | None:
 class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # type: ignore[misc]
     """What logistic regressions share: the problem of some rows, and its solution kept."""
 
+    _takes_sparse = True
     fit_intercept: bool
     max_iter: int
     solver: str
@@ -91,11 +91,6 @@ class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # t
                 "another solver or wrap the estimator in a OneVsRestClassifier to keep applying a "
                 "one-versus-rest scheme."
             )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 class LogisticRegression(LogisticClassifier):
