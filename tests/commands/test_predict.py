@@ -187,7 +187,11 @@ def test_counts_are_predicted_with_their_exposure(run, patients) -> None:
     ("words", "sentence"),
     [
         (["-y", "ward", "--loss", "logistic"], "column 'ward' holds 3 classes (north, south, west)"),
-        (["-y", "ward"], "column 'ward' is text (VARCHAR); expected numbers."),
+        (
+            ["-y", "ward"],
+            "The column 'ward' is text, and --loss squared takes numbers; for classes add --loss logistic",
+        ),
+        (["-y", "falls", "--loss", "softmax", "--plot", "a.png"], "--plot draws one line"),
         (["-y", "falls", "--loss", "poison"], "--loss 'poison' is not known (did you mean poisson?)"),
         (["-y", "falls", "--loss", "poisson", "--link", "logit"], "loss='poisson' has no link='logit'"),
         (["-y", "falls", "-x", "age", "--exposure", "days"], "exposure= takes the log link"),

@@ -70,6 +70,8 @@ def fit(
     table = read(data)
     if target is None and formula is None:
         target = _ask(table, may_ask=not common.json)
+    if target is not None and table.column(target, "target").kind == "text" and not LOSSES.load(loss).labels:
+        raise InvalidInput(say("fit.text", target=target, loss=loss))
     with screen.busy(say("fit.busy", source=table.source)):
         fitted = tl.fit(
             table, target, columns=columns, formula=formula, loss=loss, link=link, solver=solver,
