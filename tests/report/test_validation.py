@@ -66,7 +66,7 @@ def test_without_a_standard_error_there_are_no_bars(errors: Errors) -> None:
 def test_errors_of_many_sizes_are_on_a_logarithmic_axis(errors: Errors) -> None:
     ax = plot_errors(replace(errors, mean=MEAN**30, loss="logistic"))
     assert ax.get_yscale() == "log"
-    assert ax.get_ylabel() == "mean logistic loss"
+    assert ax.get_ylabel() == "mean loss: logistic"
 
 
 def test_a_strength_of_zero_has_a_place(errors: Errors) -> None:

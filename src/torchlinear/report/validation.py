@@ -89,7 +89,7 @@ def plot_errors(errors: Errors, ax: Axes | None = None) -> Axes:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("strength of the penalty, alpha")
-    ax.set_ylabel("mean squared error" if errors.loss == "squared" else f"mean {errors.loss} loss")
+    ax.set_ylabel("mean squared error" if errors.loss == "squared" else f"mean loss: {errors.loss}")
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     heading(ax, "Error on held-out rows", _words(errors), lift)
     fonts.adapt(ax)
