@@ -47,7 +47,9 @@ def main() -> None:
     )
     theirs = next(iter(peers.values()))
     assert ours.alpha_ == theirs.alpha_ or abs(ours.alpha_ / theirs.alpha_ - 1) < 1e-12
-    print(f"largest relative difference of held-out errors: {np.abs(ours.mse_path_ / theirs.mse_path_ - 1).max():.1e}")
+    print(
+        f"largest relative difference of held-out errors: {np.abs(ours.mse_path_ / theirs.mse_path_ - 1).max():.1e}"
+    )
     excess = objective(theirs, X, y, ours.alpha_) / objective(ours, X, y, ours.alpha_) - 1
     print(f"scikit-learn's objective is above ours by a share of {excess:.1e}")
     assert abs(excess) < GAP
