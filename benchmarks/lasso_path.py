@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -89,8 +90,7 @@ def skglm_path(problem: Problem, tol: float) -> Array:
 
 
 def adelie_path(problem: Problem, tol: float) -> Array:
-    import adelie
-
+    adelie = import_module("adelie")
     state = adelie.grpnet(
         problem.X, adelie.glm.gaussian(problem.y), lmda_path=problem.alphas, intercept=False, tol=tol * tol,
         early_exit=False, progress_bar=False, n_threads=2,
@@ -100,8 +100,7 @@ def adelie_path(problem: Problem, tol: float) -> Array:
 
 def adelie_moments(problem: Problem, tol: float) -> Array:
     """Its algorithm on cross products, which NumPy forms."""
-    import adelie
-
+    adelie = import_module("adelie")
     X, n = problem.X, len(problem.y)
     state = adelie.gaussian_cov(
         np.asfortranarray(X.T @ X / n), X.T @ problem.y / n, lmda_path=problem.alphas, tol=tol * tol,
