@@ -75,6 +75,26 @@ def test_classes_of_a_column(tmp_path: Path, kind: str, column: str) -> None:
     np.testing.assert_array_equal(targets(design, table), CODES)
 
 
+@pytest.mark.parametrize("words", [("no", "yes"), ("No", "Yes"), ("f", "t"), ("N", "Y"), ("off", "on")])
+def test_words_for_booleans_in_a_csv_are_labels(tmp_path: Path, words: tuple[str, str]) -> None:
+    """As they stand in the file, whatever the reader of the CSV takes them for."""
+    path = source("csv", tmp_path, FRAME.assign(answer=np.array(words)[CODES]))
+    design = Design.learn(read(path), target="answer", columns=["x"], labels="binary")
+    assert design.classes == words
+    np.testing.assert_array_equal(targets(design, read(path)), CODES)
+    back = Design.from_dict(json.loads(json.dumps(design.to_dict())))
+    np.testing.assert_array_equal(targets(back, read(path)), CODES)
+
+
+@pytest.mark.parametrize("words", [("False", "True"), ("FALSE", "TRUE"), ("false", "true")])
+def test_spellings_of_booleans_are_booleans(tmp_path: Path, words: tuple[str, str]) -> None:
+    path = source("csv", tmp_path, FRAME.assign(answer=np.array(words)[CODES]))
+    assert Design.learn(read(path), target="answer", columns=["x"], labels="binary").classes == (False, True)
+    alone = source("csv", tmp_path, FRAME.assign(answer=words[1]))
+    with pytest.raises(DataError, match=r"column 'answer' holds one class only \(True\)"):
+        Design.learn(read(alone), target="answer", columns=["x"], labels="binary")
+
+
 @pytest.mark.parametrize("column", [*CLASSES, "three"])
 def test_a_stored_design_numbers_them_the_same(column: str) -> None:
     labels = "many" if column == "three" else "binary"

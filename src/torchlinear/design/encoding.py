@@ -165,7 +165,7 @@ class Labels(Encoder):
     Parameters
     ----------
     variable : Variable
-        The column: a category whose levels are the classes, or numbers.
+        The column: a category whose levels are the classes, booleans, or numbers.
     classes : tuple of str, bool, int or float
         The classes, sorted.
     """
@@ -195,8 +195,8 @@ class Labels(Encoder):
     def encode(self, values: Values, X: Array, low: Array | None) -> None:
         """Write the numbers of the classes; NaN where a number is none of them."""
         found = values[self.variable.name]
-        if self.variable.kind == "category":
-            X[0] = found
+        if self.variable.kind != "number":
+            X[0] = found  # codes, or 0 and 1
             return
         known = np.array(self.classes, dtype=np.float64)
         place = np.searchsorted(known, found).clip(max=len(known) - 1)

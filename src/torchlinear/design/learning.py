@@ -134,9 +134,7 @@ def _labels(table: Table, column: Column, *, binary: bool) -> Encoder:
     """The classes of a column; or the column itself where it holds proportions."""
     if column.kind in ("date", "other"):
         number(column, "target")  # refuses it
-    levels = (
-        table.levels([column.name])[column.name] if column.kind != "boolean" else _booleans(table, column)
-    )
+    levels = table.levels([column.name])[column.name]
     if levels is None and binary and column.kind == "number":
         return Columns((number(column, "target"),))  # proportions, or the loss refuses them
     if levels is None:
@@ -147,11 +145,13 @@ def _labels(table: Table, column: Column, *, binary: bool) -> Encoder:
     if not levels:
         raise DataError(f"target: column {column.name!r} has no values.")
     if column.kind == "text":
-        levels = tuple(sorted(levels))  # whatever order is declared: as labels of an array
-        variable = Variable(column.name, "category", levels)
-        classes: tuple[Label, ...] = levels
+        classes: tuple[Label, ...] = tuple(
+            sorted(levels)
+        )  # whatever order is declared: as labels of an array
+        variable = Variable(column.name, "category", tuple(map(str, classes)))
     else:
-        variable, classes = number(column, "target"), _numbers(column, levels)
+        classes = _booleans(table, column, levels) if column.kind == "boolean" else _numbers(levels)
+        variable = number(column, "target")
         if binary and are_proportions(classes):
             return Columns((variable,))
     reason = refusal(classes, binary=binary)
@@ -160,17 +160,17 @@ def _labels(table: Table, column: Column, *, binary: bool) -> Encoder:
     return Labels(variable, classes)
 
 
-def _booleans(table: Table, column: Column) -> tuple[str, ...]:
-    """Those there are, as 0 and 1: as text a CSV keeps its own spelling of them."""
+def _booleans(table: Table, column: Column, levels: Sequence[str]) -> tuple[Label, ...]:
+    """False and True, those there are; or the words that a CSV has for them, which are in the same order."""
+    if len(levels) == 2 and not {level.lower() for level in levels} <= {"false", "true"}:
+        return tuple(sorted(levels))
     facts = table.profile([column.name], levels=False).columns[column.name]
-    ends = (facts.minimum, facts.maximum)
-    return tuple(f"{end:g}" for end in sorted({end for end in ends if end is not None}))
+    ends = {end for end in (facts.minimum, facts.maximum) if end is not None}
+    return tuple(bool(end) for end in sorted(ends))
 
 
-def _numbers(column: Column, levels: Sequence[str]) -> tuple[Label, ...]:
-    """Booleans or numbers from their texts; whole ones are the same from every source, 3 and never 3.0."""
-    if column.kind == "boolean":
-        return tuple(level == "1" for level in levels)
+def _numbers(levels: Sequence[str]) -> tuple[Label, ...]:
+    """Numbers from their texts; whole ones are the same from every source, 3 and never 3.0."""
     numbers = [float(level) for level in levels]
     return tuple(map(int, numbers) if all(number.is_integer() for number in numbers) else numbers)
 
