@@ -133,6 +133,10 @@ def test_narrow_floats_stay_narrow(data: Any) -> None:
     assert found.module.weight.dtype is torch.float32
     assert truth.module.weight.dtype is torch.float64
     torch.testing.assert_close(found.module.weight.double(), truth.module.weight, rtol=0, atol=1e-3)
+    chosen = tl.LinearProbe(ALPHA).fit(X.half(), data[1])
+    assert chosen.results is not None
+    assert chosen.results["converged"].all()
+    assert chosen.score(X.half(), data[1]) > 0.5
 
 
 def test_a_validation_set_of_its_own(data: Any) -> None:

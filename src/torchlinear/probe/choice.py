@@ -114,11 +114,20 @@ def solved(
     """Fit the penalties, strongest first, together as far as memory allows; from `start`, shape (m, p + 1, k)."""
     p, k = len(moments.mean), settings.classes
     size = max(1, GROUP_BYTES // (8 * VECTORS * (p + 1) * k))
+    rows = loaded.rows
+    assert isinstance(rows, EmbeddingRows)
+    narrow = Local().load(rows.narrowed())
     parts: list[Fitted] = []
     for first in range(0, len(alpha), size):
         group = slice(first, first + size)
         sweep = Sweep(
-            loaded, alpha[group], k, moments, intercept=settings.intercept, tolerance=settings.tolerance
+            loaded,
+            alpha[group],
+            k,
+            moments,
+            intercept=settings.intercept,
+            tolerance=settings.tolerance,
+            narrow=narrow,
         )
         if start is not None:
             begin = start[group]

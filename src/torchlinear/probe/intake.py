@@ -104,7 +104,7 @@ def _features(X: Any) -> Tensor:
     whole = isinstance(X, (Tensor, np.ndarray)) and not (
         X.is_floating_point() if isinstance(X, Tensor) else X.dtype.kind == "f"
     )
-    tensor = as_features(X)
+    tensor = as_features(X).contiguous()  # a frame's columns become rows once, not at every pass
     return tensor.float() if whole else tensor
 
 

@@ -62,14 +62,12 @@ def slopes(block: Block, coef: Tensor, k: int, cache: Cache | None) -> Slopes:
     cache : mapping, optional
         Where probabilities are kept, in float32.
     """
-    X = block.X.double()
-    eta = _predicted(X, coef)
+    eta = block.linear(coef)
     code, m = block.y[:, 0], coef.shape[1] // k
-    mean = torch.empty(
-        eta.shape if cache is not None else (0, eta.shape[1]), dtype=torch.float32, device=eta.device
-    )
+    rows = len(eta) if cache is not None else 0
+    mean = torch.empty(rows, m * k, dtype=torch.float32, device=eta.device)
     if eta.device.type == "cpu":
-        value = torch.zeros(m, dtype=torch.float64)
+        eta, value = eta.contiguous(), torch.zeros(m, dtype=torch.float64, device="cpu")
         softmax_kernels.slopes(eta.numpy(), code.numpy(), k, value.numpy(), mean.numpy())
         slope = eta
     else:
@@ -78,18 +76,10 @@ def slopes(block: Block, coef: Tensor, k: int, cache: Cache | None) -> Slopes:
             mean = eta.view(-1, m, k).softmax(dim=2).flatten(1).float()
     if cache is not None:
         cache[block.y.data_ptr()] = mean
-    return Slopes(value, _pulled(X, slope))
+    return Slopes(value, block.pull(slope))
 
 
-def products(
-    block: Block,
-    coef: Tensor,
-    along: Tensor,
-    which: Tensor,
-    k: int,
-    cache: Cache | None,
-    narrow: Cache | None = None,
-) -> Tensor:
+def products(block: Block, coef: Tensor, along: Tensor, which: Tensor, k: int, cache: Cache | None) -> Tensor:
     """Hessians times directions, shape (p + 1, a k), float64, of some of the problems.
 
     Parameters
@@ -106,13 +96,10 @@ def products(
         Classes.
     cache : mapping, optional
         Probabilities that `slopes` kept.
-    narrow : mapping, optional
-        Where features are kept that had to be converted.
     """
-    X = _converted(block, along.dtype, narrow)
-    v = _predicted(X, along)
+    v = block.linear(along, along.dtype).contiguous()
     if cache is None:
-        mean = _predicted(X, coef.to(X.dtype)).view(len(X), -1, k).softmax(dim=2).flatten(1)
+        mean = block.linear(coef, along.dtype).reshape(len(v), -1, k).softmax(dim=2).flatten(1)
         which = torch.arange(len(which), device=which.device)
     else:
         mean = cache[block.y.data_ptr()]
@@ -120,27 +107,7 @@ def products(
         softmax_kernels.products(v.numpy(), mean.numpy(), which.numpy(), k)
     else:
         v = _products(v, mean, which, k)
-    return _pulled(X, v)
-
-
-def _converted(block: Block, dtype: torch.dtype, kept: Cache | None) -> Tensor:
-    if kept is None or block.X.dtype is dtype:
-        return block.X.to(dtype)
-    key = block.y.data_ptr()
-    if key not in kept:
-        kept[key] = block.X.to(dtype)
-    return kept[key]
-
-
-def _predicted(X: Tensor, coef: Tensor) -> Tensor:
-    if X.device.type != "cpu":
-        return torch.addmm(coef[-1], X, coef[:-1])
-    # NumPy's BLAS takes half the time of torch's where there are few columns, and the same elsewhere (measured).
-    return torch.from_numpy(X.numpy() @ coef[:-1].numpy()).add_(coef[-1])
-
-
-def _pulled(X: Tensor, r: Tensor) -> Tensor:
-    return torch.cat([(X.T @ r).double(), r.sum(dim=0, dtype=torch.float64)[None]])
+    return block.pull(v, along.dtype)
 
 
 def _slopes(eta: Tensor, code: Tensor, m: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ __all__ = ["EmbeddingRows"]
 MOST_SHARDS = 16  # partial sums that exist at once: those of many classes and penalties are large
 BLOCK_NUMBERS = 1 << 19  # numbers of X in a block on the CPU, which then stays in the cache from X v to X' r
 LEAST_ROWS = 256
-GATHERED_BYTES = 2 << 30  # of chosen rows that are copied once, rather than at every pass
+COPIED_BYTES = 4 << 30  # of rows that are copied once, chosen or in float32, rather than at every pass
 DEVICE_ROWS = 1 << 16  # rows of a block on an accelerator, which wants large products
 
 
@@ -39,7 +40,7 @@ class EmbeddingRows(Rows):
     def __init__(
         self, X: Tensor, codes: Tensor, index: Tensor | None = None, device: torch.device | None = None
     ) -> None:
-        if index is not None and len(index) * X.shape[1] * X.itemsize <= GATHERED_BYTES:
+        if index is not None and len(index) * X.shape[1] * X.itemsize <= COPIED_BYTES:
             X, index = X[index.to(X.device)], None
         self.X, self.index, self.device = X, index, device or X.device
         self.y = codes.to(self.device)[:, None]
@@ -68,8 +69,17 @@ class EmbeddingRows(Rows):
         )
         return Block(self._features(every).double(), self.y[every.to(self.device)])
 
+    def narrowed(self) -> EmbeddingRows:
+        """The same rows in float32, or these where a copy would be too large."""
+        if self.X.dtype is not torch.float64 or 4 * self.X.numel() > COPIED_BYTES:
+            return self
+        other = copy(self)
+        other.X = self.X.float()
+        return other
+
     def _features(self, part: Any) -> Tensor:
-        if self.index is None:
-            rows = part.to(self.X.device) if isinstance(part, Tensor) else part
-            return self.X[rows].to(self.device)
-        return self.X[self.index[part].to(self.X.device)].to(self.device)
+        """Rows in float64 or float32, which holds narrower numbers exactly."""
+        if self.index is not None:
+            part = self.index[part]
+        X = self.X[part.to(self.X.device) if isinstance(part, Tensor) else part].to(self.device)
+        return X if X.dtype in (torch.float64, torch.float32) else X.float()

@@ -29,7 +29,6 @@ from torchlinear.solvers.metric import Inverse, Metric
 __all__ = ["Moments", "Sweep", "side_by_side"]
 
 SAMPLE_ROWS = 2_000  # that A is taken from
-NARROW_BYTES = 4 << 30  # of features that may be kept in float32 beside the rows
 CACHE_BYTES = 4 << 30  # of probabilities that may be kept between the products of a step
 SINGLE_ERROR, DOUBLE_ERROR = 1e-3, 1e-8  # of products
 FAR = 1e3  # standard deviations of the mean from 0 beyond which float32 would lose too much of the features
@@ -91,6 +90,8 @@ class Sweep(Bundle):
         Whether to fit an intercept.
     tolerance : float
         Duality gap, relative to F, that is near enough.
+    narrow : Loaded, optional
+        The same rows in float32 (`EmbeddingRows.narrowed`), for products.
     """
 
     def __init__(
@@ -102,11 +103,12 @@ class Sweep(Bundle):
         *,
         intercept: bool = True,
         tolerance: float = 1e-8,
+        narrow: Loaded | None = None,
     ) -> None:
         rows = loaded.rows
         assert isinstance(rows, EmbeddingRows)
         self.loaded, self.classes, self.intercept, self.enough = loaded, classes, intercept, tolerance
-        self.alpha = alpha.to(rows.device)
+        self.alpha, self.narrow = alpha.to(rows.device), narrow or loaded
         self.few, self.loss = rows.spaced(SAMPLE_ROWS), Softmax()
         self.metric = moments.metric(self.alpha, intercept=intercept)
         far = bool((moments.mean.abs() > FAR * moments.variance.sqrt()).any())
@@ -114,7 +116,6 @@ class Sweep(Bundle):
         self.precision = DOUBLE_ERROR if far else SINGLE_ERROR
         self._n = len(rows.y)
         self._kept: Cache = {}
-        self._narrow: Cache | None = {} if 4 * rows.X.numel() <= NARROW_BYTES else None
         self._last: tuple[Tensor, Tensor, Point] | None = None
         counts = torch.bincount(rows.y[:, 0], minlength=classes).double()
         self._share = (counts + 0.5) / (counts.sum() + 0.5 * classes)
@@ -148,7 +149,8 @@ class Sweep(Bundle):
         place = torch.searchsorted(self._last[1], which)
         along = side_by_side(self.users(direction)).to(self.dtype)
         cache = self._cache(len(self._last[1]))
-        total = self.loaded.sum(products, side_by_side(coef), along, place, self.classes, cache, self._narrow)
+        loaded = self.narrow if self.dtype is torch.float32 else self.loaded
+        total = loaded.sum(products, side_by_side(coef), along, place, self.classes, cache)
         total = self._about(total, len(which))
         total[:, :-1] += self.alpha[which][:, None, None] * direction[:, :-1]
         return total
