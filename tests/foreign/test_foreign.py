@@ -79,20 +79,20 @@ def test_nothing_is_left_out_without_a_reason() -> None:
 
 def write(files: Iterable[str]) -> None:
     """Run files and put their counts into the table; print what fails and what is listed but gone."""
-    table: dict[str, Any] = tomllib.loads(COUNTS.read_text()) if COUNTS.exists() else {}
-    table["scikit-learn"] = sklearn.__version__
     for file in files:
         found, output = run(file)
-        table[file] = row(found["counts"])
         print(file, found["counts"], *found["stale"], sep="\n  ")
         if found["counts"].get("failed"):
             print(output)
-    lines = [f'scikit-learn = "{table.pop("scikit-learn")}"']
-    for file in FILES:
-        if file in table:
-            lines += ["", f"[{file}]"]
-            lines += [f'"{column}" = {table[file][column]}' for column in COLUMNS]
-    COUNTS.write_text("# Written by `python tests/foreign/test_foreign.py`.\n" + "\n".join(lines) + "\n")
+        table: dict[str, Any] = tomllib.loads(COUNTS.read_text()) if COUNTS.exists() else {}
+        table[file] = row(found["counts"])
+        lines = [
+            "# Written by `python tests/foreign/test_foreign.py`.",
+            f'scikit-learn = "{sklearn.__version__}"',
+        ]
+        for known in filter(table.__contains__, FILES):
+            lines += ["", f"[{known}]", *(f'"{column}" = {table[known][column]}' for column in COLUMNS)]
+        COUNTS.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
