@@ -107,3 +107,40 @@ def test_shards_are_cut_without_a_copy(rng: np.random.Generator) -> None:
     blocks = [block for shard in rows.shards() for block in rows.blocks(shard)]
     assert [block.X.shape[0] for block in blocks] == [SHARD_ROWS, 7]
     np.testing.assert_array_equal(blocks[1].X.to_dense().numpy(), matrix[SHARD_ROWS:].toarray())
+
+
+@pytest.mark.parametrize(
+    "kind", [scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array, "torch"]
+)
+def test_fit_and_predict_take_sparse_rows_of_any_kind(
+    kind: Any, dense: Tensor, rng: np.random.Generator
+) -> None:
+    X = dense.to_sparse_csr() if kind == "torch" else kind(dense.numpy())
+    y = targets(tl.Binomial(), dense, rng)[:, 0]
+    fit, truth = (tl.fit(part, y, loss="logistic") for part in (X, dense))
+    torch.testing.assert_close(fit.coef, truth.coef, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(
+        np.asarray(fit.predict_proba(X)), truth.predict_proba(dense).numpy(), rtol=1e-9
+    )
+    assert fit.names == truth.names
+    lasso = tl.fit(X, dense[:, 0] + 0.1 * y, penalty=tl.L1(0.01), offset=y.numpy())
+    plain = tl.fit(dense, dense[:, 0] + 0.1 * y, penalty=tl.L1(0.01), offset=y.numpy())
+    torch.testing.assert_close(lasso.coef, plain.coef, rtol=1e-9, atol=1e-11)
+
+
+def test_many_sparse_columns_need_no_matrix_of_all_pairs(rng: np.random.Generator) -> None:
+    n, p = 2_000, 60_000  # p x p would be 29 GB
+    X = scipy.sparse.random_array((n, p), density=1e-3, format="csr", rng=rng)
+    y = (X[:, :50].sum(axis=1) > np.median(X[:, :50].sum(axis=1))).astype(float)
+    fit = tl.fit(X, y, loss="logistic", penalty=tl.L2(1e-3))
+    assert fit.status is tl.Status.CONVERGED
+    assert (fit.predict(X) == y).mean() > 0.8
+
+
+def test_what_sparse_rows_cannot_be() -> None:
+    with pytest.raises(tl.DataError, match=r"X has shape \(0, 3\)"):
+        tl.fit(scipy.sparse.csr_array((0, 3)), [])
+    with pytest.raises(tl.DataError, match=r"NaN or inf \(x1: 1\)"):
+        tl.fit(scipy.sparse.csr_array([[1.0, np.nan], [0.0, 1.0], [2.0, 0.0]]), [1.0, 2.0, 3.0])
+    with pytest.raises(tl.InvalidInput, match="batches"):
+        tl.fit(scipy.sparse.csr_array(np.eye(3)), [1.0, 2.0, 3.0], solver="sgd")

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from torchlinear.block import Block, Rows, TensorRows, drawn
 from torchlinear.errors import InvalidInput, RowsNeeded
-from torchlinear.labels import Label
+from torchlinear.labels import Label, recode
 from torchlinear.loop import History, Status
 from torchlinear.model import LinearModel
 from torchlinear.offsets import placed, shift_of, shifted
 from torchlinear.responses import Kind, kind_of, numbers, respond
 from torchlinear.solution import Solution
-from torchlinear.values import as_features, as_targets, is_frame, is_tabular, n_rows, with_columns
+from torchlinear.sparse import features
+from torchlinear.values import as_targets, is_frame, is_tabular, n_rows, with_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +172,7 @@ class Fit:
         wanted = kind_of(self.solution, kind)
         found = torch.cat(list(self.predict_blocks(new, kind=wanted, offset=offset, exposure=exposure)))
         tensor = self.design is None and isinstance(new, Tensor)
-        dtype = as_features(new).dtype if self.design is None else torch.float64
+        dtype = features(new).dtype if self.design is None else torch.float64
         return respond(self.solution, found, wanted, tensor=tensor, dtype=dtype)
 
     def predict_proba(self, new: Any, *, offset: Any = None, exposure: Any = None) -> Any:
@@ -252,7 +253,9 @@ class Fit:
                     f"the model was fitted with {self.solution.offset}, and new rows need it too: pass "
                     f"{'exposure' if 'exposure' in self.solution.offset else 'offset'}=, one number for each row."
                 )
-            yield Block(X, X[:, :0], offset=shift_of(offset, exposure, X.shape[0]))
+            yield Block(
+                X, torch.empty(X.shape[0], 0, device=X.device), offset=shift_of(offset, exposure, X.shape[0])
+            )
             return
         if not is_tabular(new):
             raise InvalidInput(
@@ -269,7 +272,7 @@ class Fit:
 
     def _array(self, new: Any) -> Tensor:
         """Features of a model of arrays, shape (n, p)."""
-        X = as_features(new, "new")
+        X = features(new, "new")
         if X.shape[1] != len(self.names):
             raise InvalidInput(
                 f"new has {X.shape[1]} columns (shape {tuple(X.shape)}); the model was fitted on "
@@ -352,13 +355,15 @@ class Fit:
             from torchlinear.sources import read
 
             if y is not None and is_frame(data):
-                y = as_targets(y, n_rows(data)).cpu().numpy()
-                data = with_columns(data, dict(zip(self.design.targets.names, y.T)))
+                columns = [np.asarray(y)] if self.classes else as_targets(y, n_rows(data)).cpu().numpy().T
+                data = with_columns(data, dict(zip(self.design.targets.names, columns)))
             return placed(self.design.rows(read(data)), self.solution.family)
         if y is None:
             raise InvalidInput("y is missing: this model was fitted on arrays, so pass plot(data=X, y=y).")
         X = self._array(data)
-        return TensorRows(X, as_targets(y, X.shape[0]), names=self.names, targets=self.solution.targets)
+        n, classes = X.shape[0], self.classes
+        target = as_targets(y, n) if classes is None else recode(y, n, classes)
+        return TensorRows(X, target, names=self.names, targets=self.solution.targets)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rows": None}

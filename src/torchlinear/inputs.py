@@ -14,8 +14,8 @@ from torchlinear.errors import InvalidInput
 from torchlinear.labels import Coded, Label, code
 from torchlinear.losses.base import Loss
 from torchlinear.offsets import exposures, placed, refuse, shift_of
+from torchlinear.sparse import SparseRows, features, is_sparse
 from torchlinear.values import (
-    as_features,
     as_offset,
     as_targets,
     as_weights,
@@ -108,7 +108,7 @@ def prepare(
         raise InvalidInput(
             "target is missing: pass fit(X, y), or a frame or file with the name of its target column."
         )
-    X = as_features(data)
+    X = features(data)
     if _names(target) and not (_labelled(loss) and len(target) == X.shape[0] and not isinstance(target, str)):
         raise InvalidInput(
             f"target={target!r} names a column, but the data is {described(data)}; pass the values of y."
@@ -118,8 +118,11 @@ def prepare(
     weight = None if weights is None else as_weights(weights, X.shape[0])
     shift = shift_of(offset, exposure, X.shape[0])
     if place is not None:
+        if place.type != "cpu" and is_sparse(X):
+            raise InvalidInput(f"device={str(place)!r} takes dense rows; sparse ones are fitted on the CPU.")
         X, y = X.to(place), y.to(place)
-    rows = TensorRows(X, y, weight, names=labels(data), targets=labels(target), offset=shift)
+    kind = SparseRows if is_sparse(X) else TensorRows
+    rows: Rows = kind(X, y, weight, names=labels(data), targets=labels(target), offset=shift)
     words = [text for text, given in (("offset", offset), ("log(exposure)", exposure)) if given is not None]
     return Prepared(placed(rows, loss), None, weight is not None, coded.classes, " + ".join(words) or None)
 

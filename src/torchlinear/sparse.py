@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from torchlinear.block import SHARD_ROWS, Block, Rows, default_names
+from torchlinear.errors import DataError
+from torchlinear.values import as_features
 
-__all__ = ["SparseRows", "as_csr", "is_sparse"]
+__all__ = ["SparseRows", "as_csr", "features", "is_sparse"]
 
 with warnings.catch_warnings():  # torch says once in a process that the layout is new
     warnings.simplefilter("ignore", UserWarning)
@@ -46,6 +48,17 @@ def as_csr(X: Any) -> Tensor:
         owned[0], owned[1] = owned[0].astype(np.int64), owned[1].astype(np.int64)
     starts, columns, values = (torch.from_numpy(a) for a in owned)
     return _csr(starts, columns, values, X.shape)
+
+
+def features(X: Any, name: str = "X") -> Tensor:
+    """A float tensor of shape (n, p), of anything that is rows of numbers: in CSR layout where it is sparse."""
+    if not is_sparse(X):
+        return as_features(X, name)
+    if X.ndim != 2 or 0 in X.shape:
+        raise DataError(
+            f"{name} has shape {tuple(X.shape)}; expected (n, p), with a row and a column at least."
+        )
+    return as_csr(X)
 
 
 class SparseRows(Rows):
