@@ -18,7 +18,7 @@ from torch import Tensor
 from torchlinear.errors import DataError, InvalidInput
 from torchlinear.values import as_targets
 
-__all__ = ["Coded", "Label", "are_proportions", "code", "decode", "refusal"]
+__all__ = ["Coded", "Label", "are_proportions", "code", "decode", "recode", "refusal"]
 
 Label = str | bool | int | float
 
@@ -141,6 +141,25 @@ def decode(codes: Tensor, classes: Sequence[Label], *, tensor: bool) -> Any:
         found = found if floats else found.astype(object)
         found[lost.cpu().numpy()] = np.nan if floats else None
     return found
+
+
+def recode(y: Any, rows: int, classes: Sequence[Label]) -> Tensor:
+    """Number labels among classes that are known; shape (n, 1), float64.
+
+    Raises
+    ------
+    InvalidInput
+        There is another label, or not one for each row.
+    """
+    values = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y).reshape(-1).tolist()
+    place = {label: float(j) for j, label in enumerate(classes)}
+    if len(values) != rows:
+        raise InvalidInput(f"y has {len(values):,} labels for {rows:,} rows of X; expected one for each.")
+    strange = [value for value in values if value not in place]
+    if strange:
+        listed = ", ".join(map(str, classes[:SHOWN])) + ", ..." * (len(classes) > SHOWN)
+        raise InvalidInput(f"y holds {strange[0]!r}, which is none of the classes of the fit: {listed}.")
+    return torch.tensor([place[value] for value in values], dtype=torch.float64).unsqueeze(1)
 
 
 def _texts(array: NDArray[Any]) -> Coded:

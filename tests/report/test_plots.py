@@ -231,6 +231,22 @@ def test_the_curve_of_two_classes(patients: dict) -> None:
     assert "band" not in words(ax)
 
 
+def test_labels_of_rows_that_are_given_again(patients: dict) -> None:
+    x, state = patients["dose"][:, None], patients["state"]
+    fit = tl.fit(x, state, loss="logistic")
+    drawn = fit.plot().collections[0].get_offsets()
+    np.testing.assert_array_equal(fit.plot(data=x, y=state.tolist()).collections[0].get_offsets(), drawn)
+    framed = tl.fit({"dose": x[:, 0]}, state, loss="logistic")
+    again = framed.plot(data={"dose": x[:, 0]}, y=state)
+    np.testing.assert_array_equal(again.collections[0].get_offsets(), drawn)
+    with pytest.raises(
+        InvalidInput, match=r"y holds 'cured', which is none of the classes of the fit: sick, well"
+    ):
+        fit.plot(data=x, y=["cured"] * 90)
+    with pytest.raises(InvalidInput, match=r"y has 3 labels for 90 rows"):
+        fit.plot(data=x, y=["sick"] * 3)
+
+
 def test_two_classes_of_several_features_over_the_linear_predictor(patients: dict) -> None:
     X = np.column_stack([patients["dose"], patients["age"]])
     fit = tl.fit(X, patients["state"], loss="binomial", link="probit")
