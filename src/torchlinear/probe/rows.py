@@ -17,7 +17,7 @@ MOST_SHARDS = 16  # partial sums that exist at once: those of many classes and p
 BLOCK_NUMBERS = 1 << 19  # numbers of X in a block on the CPU, which then stays in the cache from X v to X' r
 LEAST_ROWS = 256
 COPIED_BYTES = 4 << 30  # of rows that are copied once, chosen or in float32, rather than at every pass
-DEVICE_ROWS = 1 << 16  # rows of a block on an accelerator, which wants large products
+DEVICE_ROWS = 1 << 14  # rows of a block on an accelerator, which wants large products but not endless memory
 
 
 class EmbeddingRows(Rows):

@@ -13,6 +13,7 @@ from torchlinear.report.style import FAINT, INK, LINE, POINT, axes_of, heading, 
 __all__ = ["plot_sweep"]
 
 ACCURACY = "#3f8f5f"
+LEGEND_POINTS = 16.0  # room of the legend, between the title and the axes
 
 
 def plot_sweep(results: pd.DataFrame, best: int, classes: int, ax: Axes | None = None) -> Axes:
@@ -61,14 +62,14 @@ def plot_sweep(results: pd.DataFrame, best: int, classes: int, ax: Axes | None =
     low, high = float(y.min()), float(y.max())
     ax.set_ylim(max(0.0, low - 0.08 * (high - low)), high + 0.08 * (high - low) + np.finfo(float).tiny)
     ax.legend(
-        handles=lines, frameon=False, fontsize=9, labelcolor=INK, ncols=3, loc="lower right",
-        bbox_to_anchor=(1.02, 0.99), columnspacing=1.2, borderpad=0.1,
+        handles=lines, frameon=False, fontsize=9, labelcolor=INK, ncols=3, loc="lower left",
+        bbox_to_anchor=(-0.01, 0.99), columnspacing=1.2, borderpad=0.1,
     )  # fmt: skip
     facts = [
         f"alpha = {significant(float(row['penalty']))}",
         f"log-loss {significant(float(row['log_loss']))}",
         f"top-1 {100.0 * row['top1']:.1f}%",
     ]
-    heading(ax, "Penalties of a linear probe", ", ".join(facts))
+    heading(ax, "Penalties of a linear probe", ", ".join(facts), LEGEND_POINTS)
     fonts.adapt(ax)
     return ax
