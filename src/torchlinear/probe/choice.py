@@ -111,7 +111,11 @@ def grid(count: int, moments: Moments) -> Tensor:
 def solved(
     loaded: Loaded, alpha: Tensor, moments: Moments, settings: Settings, start: Tensor | None = None
 ) -> Fitted:
-    """Fit the penalties, strongest first, together as far as memory allows; from `start`, shape (m, p + 1, k)."""
+    """Fit the penalties, strongest first, together as far as memory allows; from `start`, shape (m, p + 1, k).
+
+    Together pays, though each then starts from nothing: 20 penalties of 20,000 x 256 rows and 20 classes took 7.0 s
+    of processor time, in groups of 5 that start from the one before 8.0 s, and one after the other 14.4 s.
+    """
     p, k = len(moments.mean), settings.classes
     size = max(1, GROUP_BYTES // (8 * VECTORS * (p + 1) * k))
     rows = loaded.rows
