@@ -13,7 +13,7 @@ The model, `theta`, the rules and where a descent stands are those of `descent`.
 >>> start = descent.Walk.start(np.zeros(2), rows=1)
 >>> done = criteria.full_batch(tiles, rule, start, np.full((5_000, 1), 1.0))
 >>> done.walk.theta.round(6).tolist(), float(done.losses[-1].round(6))
-([1.690741, -0.926624], 0.354434)
+([1.379123, -1.132902], 0.381916)
 """
 
 from __future__ import annotations

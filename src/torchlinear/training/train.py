@@ -62,13 +62,16 @@ def train(
     ----------
     model : nn.Module
         Trained in place. If it is one affine map of x (an `nn.Linear`, or ``x @ W + b``), its training is
-        compiled where possible; ``fit.solver`` says which way it went, and why.
+        compiled where criterion and optimiser are known too; ``fit.solver`` says which way it went, and why.
     x : Tensor, shape (n, ...)
         Rows, in the dtype and on the device of the model.
     y : Tensor, shape (n, ...)
         Targets, as `criterion` takes them.
     criterion : callable, optional
-        The loss, called as ``criterion(model(x), y)``; ``nn.MSELoss()`` by default.
+        The loss, called as ``criterion(model(x), y)``; ``nn.MSELoss()`` by default. Compiled are `MSELoss`,
+        `BCEWithLogitsLoss`, `CrossEntropyLoss`, `L1Loss`, `SmoothL1Loss`, `HuberLoss` and `PoissonNLLLoss` with
+        their options, and the functions of `torch.nn.functional` that they stand for. A softmax or sigmoid
+        in the model before a loss that applies its own is warned of.
     optimizer : torch.optim.Optimizer, optional
         Made for the model's parameters; what it remembers is the start, and goes on.
         ``torch.optim.Adam(model.parameters())`` by default.
@@ -110,6 +113,17 @@ def train(
     >>> fit = tl.train(model, x, 3 * x + 0.8, torch.nn.MSELoss(), sgd, epochs=400)
     >>> fit.module is model, fit.equation
     (True, 'y = 3 x + 0.8')
+
+    Three classes:
+
+    >>> labels = (3 * x[:, 0]).long().clamp(max=2)
+    >>> model = torch.nn.Linear(1, 3)
+    >>> adam = torch.optim.Adam(model.parameters(), lr=0.5)
+    >>> fit = tl.train(model, x, labels, torch.nn.CrossEntropyLoss(), adam, epochs=2_000)
+    >>> fit.solver
+    'compiled: one affine map, CrossEntropyLoss, Adam, all rows a step'
+    >>> bool((model(x).argmax(dim=1) == labels).all())
+    True
     """
     criterion = nn.MSELoss() if criterion is None else criterion
     number = checks.whole("epochs", epochs)
