@@ -42,10 +42,10 @@ class ProximalNewton(Solver):
     Examples
     --------
     >>> import torch, torchlinear as tl
-    >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])
-    >>> fit = tl.fit(x, torch.tensor([0.0, 1.0, 0.0, 1.0]), loss="logistic", penalty=tl.L1(0.15))
-    >>> fit.coef[0].item()
-    0.0
+    >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 0.0], [5.0, 1.0]])
+    >>> fit = tl.fit(x, torch.tensor([0.0, 0.0, 1.0, 0.0, 1.0, 1.0]), loss="logistic", penalty=tl.L1(0.2))
+    >>> fit.coef.ne(0).tolist()
+    [True, False]
     """
 
     epochs: int = 100
