@@ -18,6 +18,7 @@ from torchlinear.kernels import columns as kernels
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.sparse import SparseRows, as_csr
+from torchlinear.wide import walk as walks
 from torchlinear.wide.dense import DenseColumns
 from torchlinear.wide.objective import WideObjective
 from torchlinear.wide.walk import Walk
@@ -181,6 +182,22 @@ def test_values_that_are_not_numbers_are_named() -> None:
     assert fit.intercept.item() == pytest.approx(4.5)
 
 
+@pytest.mark.parametrize("solution", ["drop", "nonnegative"])
+def test_more_columns_in_use_than_whose_products_are_held(
+    rows: TensorRows, solution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penalty, ends = tl.L1L2(0.3, 0.05, standardize=True), []
+    for most in (walks._WorkingSet.most, 20):
+        monkeypatch.setattr(walks._WorkingSet, "most", most)
+        problem = objective_of(Squared(), penalty, rows, solution=solution)
+        assert isinstance(problem, WideObjective)
+        solver = tl.Coordinate()
+        ends.append(solver.step(problem, solver.init(problem, problem.start), None).coef)  # type: ignore[arg-type]
+        assert problem.certificate(ends[-1]) < 1e-12
+    assert ((ends[0][:-1] != 0).sum(dim=0) > 20).all()
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-6, atol=1e-9 * ends[0].abs().max().item())
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("intercept", [False, True])
 def test_sparse_columns_are_those_of_the_dense_matrix(
@@ -212,7 +229,10 @@ def test_the_kernels_are_their_python_twins(rng: np.random.Generator, dtype: Any
         part(kernels.spreads)(X, weight, centre, squares)
         part(kernels.pulls)(X, centre, r, chosen, out)
         part(kernels.flipped)(X, turned)
-        ends.append((centre, squares, out, turned))
+        Z = X.astype(np.float64) / np.linalg.norm(X.astype(np.float64), axis=1, keepdims=True)
+        left, beta = r.copy(), np.zeros(9)
+        part(kernels.sweep)(Z, left, beta, np.full(9, 0.1), np.full(9, 0.2), -np.inf, 0.0, 3)
+        ends.append((centre, squares, out, turned, left, beta))
     for ours, twin in zip(*ends):
         np.testing.assert_allclose(ours, twin, rtol=1e-12, atol=1e-13)
     np.testing.assert_array_equal(ends[0][3], X.T)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled
 
-__all__ = ["flipped", "pulls", "spreads"]
+__all__ = ["flipped", "pulls", "spreads", "sweep"]
 
 Array = NDArray[np.float64]
 
@@ -64,3 +64,34 @@ def flipped(X: NDArray[Any], out: NDArray[Any]) -> None:
             for j in range(start, min(start + TILE, p)):
                 for i in range(first, min(first + TILE, n)):
                     out[j, i] = X[i, j]
+
+
+@compiled(
+    "int64(const float64[:, ::1], float64[::1], float64[::1], const float64[::1], const float64[::1], float64,"
+    " float64, int64)",
+    fastmath={"reassoc", "contract"},
+)
+def sweep(
+    Z: Array, left: Array, beta: Array, lasso: Array, ridge: Array, lower: float, floor: float, most: int
+) -> int:
+    """Coordinate descent on columns of norm 1, the rows of Z, whose residuals `left` are kept up to date.
+
+    Sweeps over all columns until no step gains more than `floor`; returns how many.
+    """
+    for count in range(most):
+        largest = 0.0
+        for j in range(beta.size):
+            column, z = Z[j], beta[j]
+            for t in range(left.size):
+                z += column[t] * left[t]
+            to = np.sign(z) * max(abs(z) - lasso[j], 0.0) / (1.0 + ridge[j])
+            to = max(to, lower)
+            step = to - beta[j]
+            if step != 0.0:
+                beta[j] = to
+                for t in range(left.size):
+                    left[t] -= step * column[t]
+                largest = max(largest, (1.0 + ridge[j]) * step * step)
+        if largest <= floor:
+            return count + 1
+    return most

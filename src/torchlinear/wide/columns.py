@@ -91,7 +91,7 @@ class Columns(ABC):
         """Residuals of the targets at coefficients of the z_j, shape (p, k); shape (k, n)."""
         support = np.flatnonzero(beta.any(axis=1))
         stock = self.stock()
-        stock.add(support)
+        stock.add(support, products=False)
         return np.stack([target - stock.fitted(b) for target, b in zip(self.frame.target, beta[support].T)])
 
 
@@ -99,8 +99,11 @@ class Stock(ABC):
     """Columns in use, in the order in which they were added."""
 
     @abstractmethod
-    def add(self, chosen: Indices) -> Array:
-        """Take columns in; their products with all that are in, themselves at the end; shape (r, size)."""
+    def add(self, chosen: Indices, *, products: bool = True) -> Array:
+        """Take columns in; their products with all that are in, themselves at the end; shape (r, size).
+
+        Without `products`, of shape (r, 0).
+        """
 
     @abstractmethod
     def fitted(self, beta: Array) -> Array:
@@ -109,3 +112,8 @@ class Stock(ABC):
     @abstractmethod
     def pull(self, residual: Array) -> Array:
         """``Z residual`` of all that are in, shape (size,)."""
+
+    @property
+    def dense(self) -> Array | None:
+        """The columns in use, shape (size, n), where they are held dense; else None."""
+        return None

@@ -71,14 +71,19 @@ class _DenseStock(Stock):
         self._columns, self._size = columns, 0
         self._Z = np.empty((FEWEST, columns.frame.root.size))
 
-    def add(self, chosen: Indices) -> Array:
+    @property
+    def dense(self) -> Array:
+        return self._Z[: self._size]
+
+    def add(self, chosen: Indices, *, products: bool = True) -> Array:
         first, self._size = self._size, self._size + chosen.size
         if self._size > len(self._Z):
             grown = np.empty((max(self._size, 2 * len(self._Z)), self._Z.shape[1]))
             grown[:first] = self._Z[:first]
             self._Z = grown
         self._Z[first : self._size] = self._columns.gathered(chosen)
-        return np.asarray(self._Z[first : self._size] @ self._Z[: self._size].T)
+        among = self._size if products else 0
+        return np.asarray(self._Z[first : self._size] @ self._Z[:among].T)
 
     def fitted(self, beta: Array) -> Array:
         support = np.flatnonzero(beta)

@@ -76,14 +76,16 @@ class _SparseStock(Stock):
         self._chosen: Indices = np.empty(0, np.int64)
         self._X = columns.X[:, self._chosen]
 
-    def add(self, chosen: Indices) -> Array:
+    def add(self, chosen: Indices, *, products: bool = True) -> Array:
         frame = self._columns.frame
         self._chosen = np.concatenate([self._chosen, chosen])
         self._X = self._columns.X[:, self._chosen]
+        if not products:
+            return np.empty((chosen.size, 0))
         weighted = self._columns.X[:, chosen].multiply(np.square(frame.root)[:, np.newaxis])
-        products = (weighted.T @ self._X).toarray()
-        products -= frame.weight * np.outer(frame.centre[chosen], frame.centre[self._chosen])
-        return np.asarray(products / np.outer(frame.norm[chosen], frame.norm[self._chosen]))
+        found = (weighted.T @ self._X).toarray()
+        found -= frame.weight * np.outer(frame.centre[chosen], frame.centre[self._chosen])
+        return np.asarray(found / np.outer(frame.norm[chosen], frame.norm[self._chosen]))
 
     def fitted(self, beta: Array) -> Array:
         frame = self._columns.frame

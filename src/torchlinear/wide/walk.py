@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear import interruption
+from torchlinear.kernels.columns import sweep
 from torchlinear.kernels.coordinate import TURNS, minimise
 from torchlinear.kernels.duality import gap
 from torchlinear.wide.columns import Columns
@@ -37,6 +38,11 @@ REFERENCES = 64  # earlier residuals that bounds refer to
 FEWEST = 50  # columns that may always join the working set together
 BEYOND = 1e-10  # share of its strength by which a pull must exceed it
 ROUNDS = 1_000
+SETTLED = {
+    False: 1e-4,
+    True: 1e-12,
+}  # step that ends sweeps over columns, relative to the largest pull of the target
+SWEEPS = 2_000  # tens of sweeps over columns, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,12 @@ class Walk:
 
 
 class _WorkingSet:
-    """Columns in use, their products with each other and with the target, and their coefficients."""
+    """Columns in use, their products with each other and with the target, and their coefficients.
+
+    Up to `most` columns; beyond, sweeps go over the columns themselves.
+    """
+
+    most = 8_000  # half a gigabyte
 
     def __init__(self, columns: Columns, target: Array) -> None:
         self._columns, self._target, self._stock = columns, target, columns.stock()
@@ -147,21 +158,31 @@ class _WorkingSet:
         if chosen.size == 0:
             return
         first, last = self.columns_in.size, self.columns_in.size + chosen.size
-        if last > len(self._H):
-            grown = np.empty((max(last, 2 * first),) * 2)
-            grown[:first, :first] = self._H[:first, :first]
-            self._H = grown
-        self._H[first:last, :last] = self._stock.add(chosen)
-        self._H[:first, first:last] = self._H[first:last, :first].T
+        if last > self.most and self._stock.dense is not None:
+            self._stock.add(chosen, products=False)
+            self._H = np.empty((0, 0))
+        else:
+            self._grow(last)
+            self._H[first:last, :last] = self._stock.add(chosen)
+            self._H[:first, first:last] = self._H[first:last, :first].T
         self._g = np.concatenate([self._g, self._columns.pull(self._target, chosen)])
         self.holds[chosen] = True
         self.columns_in = np.concatenate([self.columns_in, chosen])
         self.beta = np.concatenate([self.beta, np.zeros(chosen.size)])
 
+    def _grow(self, size: int) -> None:
+        if size > len(self._H):
+            first = self.columns_in.size
+            grown = np.empty((max(size, 2 * first),) * 2)
+            grown[:first, :first] = self._H[:first, :first]
+            self._H = grown
+
     def solve(self, lasso: Array, ridge: Array, *, positive: bool, exact: bool) -> None:
         """Go to the optimum in the columns in use, or near it."""
         at, size = self.columns_in, self.columns_in.size
-        if size:
+        if size > len(self._H):
+            self._sweep(lasso[at], ridge[at], positive, exact)
+        elif size:
             lower = np.zeros(size) if positive else None
             turns = TURNS if exact else 1
             found = minimise(
@@ -175,6 +196,16 @@ class _WorkingSet:
                 finish=exact,
             )
             self.beta = found.beta
+
+    def _sweep(self, lasso: Array, ridge: Array, positive: bool, exact: bool) -> None:
+        """The same by the residuals, for more columns than whose products are held."""
+        left, Z = self.left(), self._stock.dense
+        floor = (SETTLED[exact] * float(np.abs(self._g).max(initial=0.0))) ** 2
+        lower = 0.0 if positive else -np.inf
+        for _ in range(SWEEPS if exact else 1):
+            interruption.check()
+            if sweep(Z, left, self.beta, lasso, ridge, lower, floor, 10) < 10:
+                break
 
     def left(self) -> Array:
         """Residuals, shape (n,)."""
