@@ -36,7 +36,8 @@ __all__ = [
 
 WHITENED_FEATURES = 4_096  # up to which p x p moments and their eigenvectors are worth their p^3
 ACCURATE = 1e-12  # certificate at which there is nothing left to gain
-SAMPLE_ROWS = 4_000  # rows that A is taken from: it only shapes the metric
+SAMPLE_ROWS, SAMPLE_LEAST = 4_000, 20  # rows that A is taken from, dense: it only shapes the metric
+SAMPLE_NUMBERS = 16_000_000  # at most, 128 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ class Single(Bundle):
     @classmethod
     def of(cls, objective: SummedObjective) -> Single:
         """Take the moments of the rows and some of them: one pass each."""
-        X, y, _ = sample(objective.rows, SAMPLE_ROWS)
+        most = max(SAMPLE_LEAST, min(SAMPLE_ROWS, SAMPLE_NUMBERS // objective.n_features))
+        X, y, _ = sample(objective.rows, most)
         few = Block(torch.from_numpy(X), torch.from_numpy(y))
         spread, p = objective.spread, objective.n_features
         mean = torch.from_numpy(spread.mean[:p].copy()) if objective.intercept else torch.zeros(p).double()
