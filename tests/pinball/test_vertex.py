@@ -52,3 +52,12 @@ def test_too_few_rows_for_a_vertex_are_left_where_they_are() -> None:
     problem = Pinball(np.ones((2, 2)), np.array([1.0, 2.0]), -half, half)  # two columns of rank one
     near = walk(problem, 1e-6)
     assert polish(problem, near) is near
+
+
+def test_of_many_optima_a_vertex_is_taken() -> None:
+    """The line of least squares is as low as any here, but passes through no row."""
+    half, Z = np.full(4, 0.5), np.column_stack([np.arange(4.0), np.ones(4)])
+    problem = Pinball(Z, np.array([1.0, 3.0, 5.0, 70.0]), -half, half)
+    vertex = polish(problem, walk(problem, 1e-9))
+    assert vertex.value == pytest.approx(31.5, rel=1e-14)
+    assert (np.abs(problem.residual(vertex.coef)) < 1e-12).sum() >= 2

@@ -53,9 +53,9 @@ class QuantileRegressor(LinearRegressor):
     --------
     >>> import numpy as np
     >>> from torchlinear import QuantileRegressor
-    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> model = QuantileRegressor(alpha=0.0).fit(X, [1.0, 3.0, 5.0, 70.0])
-    >>> model.coef_.round(12), float(model.intercept_)
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    >>> model = QuantileRegressor(alpha=0.0).fit(X, [1.0, 3.0, 5.0, 7.0, 100.0])
+    >>> model.coef_.round(12), round(float(model.intercept_), 12)
     (array([2.]), 1.0)
     """
 

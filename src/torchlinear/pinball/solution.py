@@ -58,7 +58,7 @@ def solve(problem: Pinball, *, exact: bool = True) -> Optimum:
             found = polish(inside, found)
     dual = np.zeros(len(counted))
     dual[counted] = found.dual
-    gap = found.gap if units.hold(rows.Z, found.dual) else found.value
+    gap = found.gap if units.hold(rows, found.dual) else found.value
     return replace(found, coef=units.back(found.coef), dual=dual, gap=gap)
 
 
@@ -112,11 +112,11 @@ class _Units:
             return columns if scipy.sparse.issparse(columns) else np.ascontiguousarray(columns)
         return np.ascontiguousarray(solve_triangular(self.root, columns.T, trans="T").T)
 
-    def hold(self, Z: Matrix, dual: Array) -> bool:
+    def hold(self, rows: Pinball, dual: Array) -> bool:
         """Whether the dual that was found without the other columns is one with them."""
-        others = np.setdiff1d(np.arange(Z.shape[1]), self.kept)
-        pull, most = np.abs(Z[:, others].T @ dual), np.sqrt(squares(Z[:, others], np.square(dual)).clip(0.0))
-        return bool((pull <= HELD * most * np.sqrt(len(dual))).all())
+        Z = rows.Z[:, np.setdiff1d(np.arange(rows.Z.shape[1]), self.kept)]
+        most = np.sqrt(len(dual) * squares(Z, np.square(rows.width)))
+        return bool((np.abs(Z.T @ dual) <= HELD * most).all())
 
     def back(self, b: Array) -> Array:
         """Coefficients in the units of the columns, shape (q,)."""

@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 EPS = float(np.finfo(np.float64).eps)
+ROUNDING = (
+    1e-12  # of the value: a vertex is taken though a point inside of the optimal face looks better by this
+)
 PIVOTS = 1_000
 OUTSIDE = 1e-12  # of its interval, by which a dual is outside for more than rounding
 DEPENDENT = 1e-10  # of a row, what is left of it beside the rows of the basis
@@ -50,8 +53,11 @@ def polish(problem: Pinball, near: Optimum) -> Optimum:
         interruption.check()
         if vertex.optimal or not vertex.pivot():
             break
-    points = [problem.optimum(b, dual) for b in (vertex.b, near.coef) for dual in (vertex.dual, near.dual)]
-    return min(points, key=lambda point: point.gap)
+    found, inside = (
+        min((problem.optimum(b, dual) for dual in (vertex.dual, near.dual)), key=lambda point: point.gap)
+        for b in (vertex.b, near.coef)
+    )
+    return found if found.gap <= inside.gap + ROUNDING * inside.value else inside
 
 
 class _Vertex:

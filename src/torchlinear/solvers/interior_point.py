@@ -27,8 +27,8 @@ class InteriorPoint(Solver):
     Examples
     --------
     >>> import torch, torchlinear as tl
-    >>> x = torch.tensor([0.0, 1.0, 2.0, 3.0])
-    >>> y = torch.tensor([1.0, 3.0, 5.0, 70.0])
+    >>> x = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
+    >>> y = torch.tensor([1.0, 3.0, 5.0, 7.0, 100.0])
     >>> tl.fit(x, y, loss="quantile", solver="interior_point").equation
     'y = 2 x + 1'
     """
