@@ -2,10 +2,11 @@
 
 In both files a number stands between ``<!-- key -->`` and ``<!-- / -->``. Keys are ``speed``, ``machine``,
 ``losses`` and ``digits`` for tables and lists; ``WORK.ours``, ``WORK.theirs`` and ``WORK.ratio`` for one work
-of `WORKS`; and ``SET.SIDE`` for the digits of the worst coefficient.
+of `WORKS`; and ``SET.SIDE`` for the digits of the worst coefficient. ``counts``, in docs/en/models.md and
+docs/zh/models.md, is the table of scikit-learn's tests, from tests/foreign/counts.toml.
 
     python benchmarks/table.py            prints what belongs between the marks
-    python benchmarks/table.py --write    writes it into both files
+    python benchmarks/table.py --write    writes it into all four files
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,11 @@ MARK = re.compile(r"(<!-- ([^/\n]+?) -->)(.*?)(<!-- / -->)", re.DOTALL)
 
 Language = Literal["en", "zh"]
 READMES: dict[Language, Path] = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+MODELS: dict[Language, Path] = {
+    "en": ROOT / "docs" / "en" / "models.md",
+    "zh": ROOT / "docs" / "zh" / "models.md",
+}
+COUNTS = ROOT / "tests" / "foreign" / "counts.toml"
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,142 @@ WORKS = {
         "exact fit, 200,000 x 100",
         {"en": "exact fit in memory, 200,000 × 100", "zh": "内存中的精确拟合，200,000 × 100"},
     ),
+    "logistic": Work(
+        "glm_binomial",
+        "logistic regression, 1,000,000 x 50",
+        {
+            "en": "logistic regression, 1,000,000 × 50",
+            "zh": "逻辑回归，1,000,000 × 50",
+        },
+    ),
+    "poisson": Work(
+        "glm_poisson",
+        "Poisson regression, 1,000,000 x 50",
+        {
+            "en": "Poisson regression, 1,000,000 × 50",
+            "zh": "泊松回归，1,000,000 × 50",
+        },
+    ),
+    "softmax": Work(
+        "softmax_probe",
+        "softmax, 20,000 x 256, 20 classes",
+        {
+            "en": "softmax on embeddings, 20,000 × 256, 20 classes",
+            "zh": "嵌入上的 softmax 回归，20,000 × 256，20 类",
+        },
+    ),
+    "sweep": Work(
+        "softmax_probe",
+        "sweep of 20 penalties of that softmax",
+        {
+            "en": "the same with 20 penalties",
+            "zh": "同上，20 种惩罚强度",
+        },
+    ),
+    "lasso": Work(
+        "lasso_path",
+        "lasso path, 1,000,000 x 100, 100 penalties",
+        {
+            "en": "lasso path, 100 penalties, 1,000,000 × 100",
+            "zh": "lasso 路径，100 种强度，1,000,000 × 100",
+        },
+    ),
+    "lasso_wide": Work(
+        "lasso_path",
+        "lasso path, 500 x 20,000, 100 penalties",
+        {
+            "en": "lasso path, 100 penalties, 500 × 20,000",
+            "zh": "lasso 路径，100 种强度，500 × 20,000",
+        },
+    ),
+    "elastic_net_cv": Work(
+        "elastic_net_cv",
+        "5-fold elastic-net cross-validation, 1,000,000 x 100, 100 penalties",
+        {
+            "en": "elastic net, 5-fold cross-validation, 1,000,000 × 100",
+            "zh": "弹性网五折交叉验证，1,000,000 × 100",
+        },
+    ),
+    "median": Work(
+        "quantile",
+        "quantile 0.5, 100,000 x 20",
+        {
+            "en": "median regression, 100,000 × 20",
+            "zh": "中位数回归，100,000 × 20",
+        },
+    ),
+    "quantile": Work(
+        "quantile",
+        "quantile 0.9, 100,000 x 20",
+        {
+            "en": "regression of the 0.9 quantile, 100,000 × 20",
+            "zh": "0.9 分位数回归，100,000 × 20",
+        },
+    ),
+    "logistic_all_small": Work(
+        "criteria_epochs",
+        "logistic, full batch, 500 epochs of 10,000 x 20",
+        {
+            "en": "SGD on all rows, BCEWithLogitsLoss, 500 epochs, 10,000 × 20",
+            "zh": "全批量 SGD，BCEWithLogitsLoss，500 轮，10,000 × 20",
+        },
+    ),
+    "logistic_all": Work(
+        "criteria_epochs",
+        "logistic, full batch, 100 epochs of 100,000 x 20",
+        {
+            "en": "SGD on all rows, BCEWithLogitsLoss, 100 epochs, 100,000 × 20",
+            "zh": "全批量 SGD，BCEWithLogitsLoss，100 轮，100,000 × 20",
+        },
+    ),
+    "logistic_batches_small": Work(
+        "criteria_epochs",
+        "logistic, batches of 32, 3 epochs of 10,000 x 20",
+        {
+            "en": "SGD in batches of 32, BCEWithLogitsLoss, 3 epochs, 10,000 × 20",
+            "zh": "小批量（32）SGD，BCEWithLogitsLoss，3 轮，10,000 × 20",
+        },
+    ),
+    "logistic_batches": Work(
+        "criteria_epochs",
+        "logistic, batches of 32, 1 epochs of 100,000 x 20",
+        {
+            "en": "SGD in batches of 32, BCEWithLogitsLoss, one epoch, 100,000 × 20",
+            "zh": "小批量（32）SGD，BCEWithLogitsLoss，一轮，100,000 × 20",
+        },
+    ),
+    "softmax_all_small": Work(
+        "criteria_epochs",
+        "softmax of 10 classes, full batch, 500 epochs of 10,000 x 20",
+        {
+            "en": "SGD on all rows, CrossEntropyLoss, 10 classes, 500 epochs, 10,000 × 20",
+            "zh": "全批量 SGD，CrossEntropyLoss（10 类），500 轮，10,000 × 20",
+        },
+    ),
+    "softmax_all": Work(
+        "criteria_epochs",
+        "softmax of 10 classes, full batch, 100 epochs of 100,000 x 20",
+        {
+            "en": "SGD on all rows, CrossEntropyLoss, 10 classes, 100 epochs, 100,000 × 20",
+            "zh": "全批量 SGD，CrossEntropyLoss（10 类），100 轮，100,000 × 20",
+        },
+    ),
+    "softmax_batches_small": Work(
+        "criteria_epochs",
+        "softmax of 10 classes, batches of 32, 3 epochs of 10,000 x 20",
+        {
+            "en": "SGD in batches of 32, CrossEntropyLoss, 10 classes, 3 epochs, 10,000 × 20",
+            "zh": "小批量（32）SGD，CrossEntropyLoss（10 类），3 轮，10,000 × 20",
+        },
+    ),
+    "softmax_batches": Work(
+        "criteria_epochs",
+        "softmax of 10 classes, batches of 32, 1 epochs of 100,000 x 20",
+        {
+            "en": "SGD in batches of 32, CrossEntropyLoss, 10 classes, one epoch, 100,000 × 20",
+            "zh": "小批量（32）SGD，CrossEntropyLoss（10 类），一轮，100,000 × 20",
+        },
+    ),
     "parquet": Work(
         "exact_parquet",
         "exact fit from Parquet, 10,000,000 x 20",
@@ -121,6 +264,7 @@ OTHERS = {  # as the benchmarks call them, as Chinese readers do
     "DuckDB reads, does nothing": "DuckDB，只读不算",
     "eager PyTorch": "PyTorch 自己的循环",
 }
+SCRIPTS = {"small_fit": "exact_in_memory", "glm_binomial": "glm", "glm_poisson": "glm"}  # whose name differs
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "speed": "| work | torchlinear | fastest other | times as fast | measured by |",
@@ -128,6 +272,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "loss": "- {work}: {ours}; {peer} {theirs}.",
         "missing": "not measured yet",
         "digits": "| set | {sides} |",
+        "counts": "| scikit-learn {version} | passed | left out | of others | skipped | xfail |",
     },
     "zh": {
         "speed": "| 任务 | torchlinear | 最快的对手 | 速度比 | 测量脚本 |",
@@ -135,6 +280,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "loss": "- {work}：{ours}；{peer} {theirs}。",
         "missing": "尚未测量",
         "digits": "| 数据集 | {sides} |",
+        "counts": "| scikit-learn {version} | 通过 | 没跑 | 别的类 | 跳过 | 预期失败 |",
     },
 }
 DIGITS = {  # sides of results/digits.csv: heading, and whether it gives standard errors
@@ -246,6 +392,15 @@ def digits(language: Language, results: Path) -> list[str]:
     return lines
 
 
+def counts(language: Language, results: Path) -> list[str]:  # noqa: ARG001  (the signature of BLOCKS)
+    """The table of scikit-learn's own tests on torchlinear's classes."""
+    table = tomllib.loads(COUNTS.read_text(encoding="utf-8"))
+    head = WORDS[language]["counts"].format(version=table.pop("scikit-learn"))
+    return [head, "|---|--:|--:|--:|--:|--:|"] + [
+        f"| `{file}` | {' | '.join(map(str, row.values()))} |" for file, row in table.items()
+    ]
+
+
 def duration(seconds: float) -> str:
     """Seconds with three digits, in the unit that suits: 2.35 ms."""
     if seconds >= 1:
@@ -268,8 +423,8 @@ def _called(side: str, language: Language) -> str:
 
 
 def _script(work: Work) -> str:
-    """A link to the benchmark; exact_in_memory.py writes small_fit.csv too."""
-    name = "exact_in_memory" if work.file == "small_fit" else work.file
+    """A link to the benchmark, which may write more than one file."""
+    name = SCRIPTS.get(work.file, work.file)
     return f"[{name}.py](benchmarks/{name}.py)"
 
 
@@ -284,7 +439,7 @@ def _rows(path: Path) -> Sequence[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-BLOCKS = {"speed": speed, "machine": machine, "losses": losses, "digits": digits}
+BLOCKS = {"speed": speed, "machine": machine, "losses": losses, "digits": digits, "counts": counts}
 NUMBERS: dict[str, Callable[[Result], str]] = {
     "ours": lambda result: duration(result.ours),
     "theirs": lambda result: duration(result.theirs),
@@ -293,10 +448,10 @@ NUMBERS: dict[str, Callable[[Result], str]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The numbers of both READMEs, from benchmarks/results.")
-    parser.add_argument("--write", action="store_true", help="write them into both files")
+    parser = argparse.ArgumentParser(description="The numbers of the documents, from their results.")
+    parser.add_argument("--write", action="store_true", help="write them into the files")
     write = parser.parse_args().write
-    for language, path in READMES.items():
+    for language, path in (*READMES.items(), *MODELS.items()):
         text = path.read_text(encoding="utf-8")
         if write:
             path.write_text(filled(text, language), encoding="utf-8")

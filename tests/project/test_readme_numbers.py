@@ -58,6 +58,13 @@ def test_numbers_are_the_newest_results(language: str) -> None:
     assert table.filled(text, language) == text, "run: python benchmarks/table.py --write"
 
 
+@pytest.mark.parametrize("language", table.MODELS)
+def test_counts_are_those_of_the_last_run(language: str) -> None:
+    text = table.MODELS[language].read_text(encoding="utf-8")
+    assert "<!-- counts -->" in text
+    assert table.filled(text, language) == text, "run: python benchmarks/table.py --write"
+
+
 def test_both_languages_show_the_same_numbers() -> None:
     keys = [sorted(match[1] for match in table.MARK.findall(text)) for text in NUMBERS.values()]
     assert keys[0] == keys[1]
