@@ -386,3 +386,13 @@ def test_the_criterion_is_named():
     assert fit.solver == "compiled: one affine map, BCEWithLogitsLoss, SGD, 32 rows a step"
     fit = tl.train(model, x, y, F.binary_cross_entropy_with_logits, optim.SGD(model.parameters(), lr=0.1), 2)
     assert fit.solver == "compiled: one affine map, BCEWithLogitsLoss, SGD, all rows a step"
+
+
+def test_wide_products_are_left_to_torch():
+    """Where matrix products are all that counts, PyTorch's are faster."""
+    x, y = torch.randn(512, 768), torch.randint(0, 200, (512,))
+    model = nn.Linear(768, 200)
+    fit = tl.train(
+        model, x, y, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.01), 2, batch_size=256
+    )
+    assert "faster at this size" in fit.solver

@@ -196,7 +196,7 @@ def _tiled(rows: NDArray[_Float], width: int) -> NDArray[_Float]:
 
 def seconds(criterion: Criterion, n: int, p: int) -> float:
     """About how long a pass over n rows takes; constants measured on two cores of 2.5 GHz."""
-    return 1e-6 + n * criterion.outputs * (3e-9 + 1.5e-10 * p)
+    return 1e-6 + n * criterion.outputs * (3e-9 + 2e-10 * p)
 
 
 def full_batch(tiles: Tiles, rule: Rule, walk: Walk, rates: Array) -> Epochs:

@@ -56,7 +56,7 @@ def _known(batching: Batching, affine: Affine, known: Known, epochs: int) -> dic
     seconds = {
         Way.ROWS: passes + epochs * n * (1e-8 + 2e-9 * p) + steps * 7e-9 * size,
         Way.EAGER: steps * (1.7e-4 + 1e-9 * size)
-        + epochs * n * (4e-10 * p + 1.3e-10 * size + entry * affine.n_outputs),
+        + epochs * n * (4e-10 * p + 8e-11 * size + entry * affine.n_outputs),
     }
     if not _ordered(batching) and n * p <= MOST:
         seconds[Way.PASSES] = passes + 3e-9 * n * p
