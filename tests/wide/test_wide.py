@@ -66,7 +66,7 @@ def test_the_walk_ends_where_moments_do(
     values = [square.value(end.coef) for end in ends]
     assert values[0] == pytest.approx(values[1], rel=1e-12)
     assert wide.value(ends[0].coef) == pytest.approx(values[1], rel=1e-12)
-    assert wide.certificate(ends[0].coef) < 1e-12
+    assert wide.certificate(ends[0].coef) < 1e-11
     assert square.certificate(ends[0].coef) < 1e-8  # its triangle is as ill-conditioned as the columns
     fitted = [
         rows.X @ end.coef[:-1] + end.coef[-1] for end in ends
@@ -105,7 +105,7 @@ def test_layouts_and_dtypes(rng: np.random.Generator, order: Any, dtype: Any) ->
     exact = tl.fit(X.astype(np.float64), y, penalty=tl.L1(0.1))
     found = tl.fit(X, y, penalty=tl.L1(0.1))
     torch.testing.assert_close(found.coef, exact.coef, rtol=1e-9, atol=1e-12)
-    assert found.certificate < 1e-12
+    assert found.certificate < 1e-11
     assert found.solver == "coordinate: L1(0.1) makes coefficients exactly zero, few columns at a time"
     np.testing.assert_array_equal(X, kept)
 
@@ -118,7 +118,7 @@ def test_its_path_is_scikit_learns(rng: np.random.Generator, mix: float) -> None
     alphas, coefs, _ = enet_path(X, y, l1_ratio=mix, alphas=30, eps=0.05, tol=1e-13, max_iter=100_000)
     path = tl.path(X, y, penalty="elastic_net", mix=mix, n_penalties=30, least=0.05, intercept=False)
     np.testing.assert_allclose(path.alphas, 2.0 * alphas, rtol=1e-11)
-    assert (path.certificates < 1e-12).all()
+    assert (path.certificates < 1e-11).all()
     np.testing.assert_allclose(path.coef[:, :-1, 0].numpy().T, coefs, rtol=0, atol=1e-5 * np.abs(coefs).max())
 
 
@@ -160,7 +160,7 @@ def test_bounds_hold_for_columns_that_were_not_looked_at(rng: np.random.Generato
         rounding = 1e-13 * np.linalg.norm(walk.left)
         assert (exact <= walk._known.bound(walk.left) + rounding).all()
         assert (exact <= share * top * (1 + 1e-9)).all()
-        assert stop.gap < 1e-12
+        assert stop.gap < 1e-11
     assert looked < 40 * P  # of 79 passes over all columns, and as many to check them
 
 
@@ -194,7 +194,7 @@ def test_more_columns_in_use_than_whose_products_are_held(
         assert isinstance(problem, WideObjective)
         solver = tl.Coordinate()
         ends.append(solver.step(problem, solver.init(problem, problem.start), None).coef)  # type: ignore[arg-type]
-        assert problem.certificate(ends[-1]) < 1e-12
+        assert problem.certificate(ends[-1]) < 1e-11
     assert ((ends[0][:-1] != 0).sum(dim=0) > 20).all()
     torch.testing.assert_close(ends[0], ends[1], rtol=1e-6, atol=1e-9 * ends[0].abs().max().item())
 
@@ -214,7 +214,7 @@ def test_sparse_columns_are_those_of_the_dense_matrix(
         problem = objective_of(Squared(), penalty, rows, intercept=intercept)
         assert isinstance(problem, WideObjective)
         ends.append(solver.step(problem, solver.init(problem, problem.start), None).coef)  # type: ignore[arg-type]
-        assert problem.certificate(ends[-1]) < 1e-12
+        assert problem.certificate(ends[-1]) < 1e-11
     torch.testing.assert_close(ends[0], ends[1], rtol=1e-9, atol=1e-12)
     faces = [tl.Lasso(0.1, fit_intercept=intercept).fit(each, y, weights) for each in (X, X.toarray())]
     np.testing.assert_allclose(faces[0].coef_, faces[1].coef_, rtol=1e-9, atol=1e-12)

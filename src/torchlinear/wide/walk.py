@@ -36,7 +36,7 @@ Indices = NDArray[np.int64]
 
 REFERENCES = 64  # earlier residuals that bounds refer to
 FEWEST = 50  # columns that may always join the working set together
-BEYOND = 1e-10  # share of its strength by which a pull must exceed it
+BEYOND = 1e-12  # share of its strength by which a pull must exceed it
 ROUNDS = 1_000
 SETTLED = {
     False: 1e-4,
