@@ -48,7 +48,7 @@ def run(file: str, *options: str) -> tuple[dict[str, Any], str]:
                 "no:cacheprovider",
                 "-q",
                 "--tb=short",
-                "-rp",
+                "-rfEp",
             ),
             *("--record", str(record), *options),
             *("--pyargs", MODULES.get(file, f"sklearn.linear_model.tests.{file}")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils._metadata_requests import UNUSED, _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
@@ -300,7 +301,7 @@ class LogisticRegressionCV(LogisticClassifier):
         self, rows: LabelledRows, train: Any, test: Any, ratio: float, for_scorer: dict[str, Any]
     ) -> Walk:
         """Fit the rows of `train` at every C, from the strongest penalty on, and score those of `test`."""
-        part, scorer = rows.part(train), self._get_scorer()
+        part, scorer = rows.part(train), _of_all_classes(self._get_scorer(), rows.classes)
         X, labels, n = rows.X[test], rows.classes[rows.codes[test]], len(rows.codes)
         given = {name: _of(value, test, n) for name, value in for_scorer.items()}
         coefs, scores, counts = {}, {}, {}
@@ -364,6 +365,22 @@ class LogisticRegressionCV(LogisticClassifier):
         self.C_, self.l1_ratio_ = (
             np.full(len(decisions), value) for value in (self.C_, None if flat else self.l1_ratio_)
         )
+
+
+def _of_all_classes(scorer: Any, classes: NDArray[Any]) -> Any:
+    """A scorer that knows all classes, where its function takes them: a fold may lack some."""
+    known = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
+    if "labels" not in known:
+        return scorer
+    told: dict[str, Any] = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in known:
+        told["pos_label"] = classes[1]
+    return make_scorer(
+        scorer._score_func,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **{**told, **scorer._kwargs},
+    )
 
 
 def _shares(ratios: Any) -> bool:
