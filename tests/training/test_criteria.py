@@ -359,10 +359,6 @@ LEFT_TO_TORCH = {
         nn.BCEWithLogitsLoss(weight=torch.rand(200, 1, dtype=torch.float64)), "zero or one", 1,
         "not one for each output",
     ),
-    "a trained weight": (
-        nn.BCEWithLogitsLoss(pos_weight=torch.ones(1, dtype=torch.float64, requires_grad=True)), "zero or one",
-        1, "parameters of its own",
-    ),
     "soft margins": (nn.MultiLabelSoftMarginLoss(), "zero or one", 2, "MultiLabelSoftMarginLoss is not"),
 }  # fmt: skip
 
