@@ -14,6 +14,7 @@ from rich.text import Text
 from torchlinear.commands import screen
 from torchlinear.commands.language import has, say
 from torchlinear.inference import text
+from torchlinear.inference.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +63,8 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "solver", summary.solver
     yield "status", _status(summary)
     if summary.inference:
-        yield "errors", say(f"summary.{summary.cov}")
+        likelihood = isinstance(summary.quality, Likelihood)
+        yield "errors", say("summary.information" if likelihood else f"summary.{summary.cov}")
 
 
 def _classes(classes: tuple[Label, ...], *, single: bool) -> str:
