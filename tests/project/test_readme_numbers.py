@@ -192,6 +192,9 @@ def test_what_you_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(0)
     df = pd.DataFrame({"area": rng.uniform(30, 150, 90), "rooms": rng.integers(1, 6, 90)})
     df["city"] = rng.choice(["Lyon", "Nantes", "Paris"], 90)
+    df["days"] = rng.integers(1, 30, 90)
+    df["visits"] = rng.poisson(0.2 * df["days"])
+    df["sold"] = np.where(rng.random(90) < 0.5, "yes", "no")
     df["price"] = 3 * df["area"] + 120 * (df["city"] == "Paris") + rng.normal(size=90)
     df.to_csv("houses.csv", index=False)
     Path("houses").mkdir()
@@ -199,7 +202,8 @@ def test_what_you_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         df.to_parquet(f"houses/{part}.parquet")
     X = torch.randn(90, 2)
     y = X @ torch.tensor([[1.0], [2.0]]) + 3
-    names = {"tl": tl, "nn": nn, "optim": optim, "X": X, "y": y, "df": df, "model": nn.Linear(2, 1)}
+    kind = rng.choice(["cat", "dog", "owl"], 90)
+    names = {"tl": tl, "nn": nn, "optim": optim, "X": X, "y": y, "kind": kind, "df": df, "model": nn.Linear(2, 1)}
     names |= {
         "make_pipeline": make_pipeline,
         "StandardScaler": StandardScaler,
