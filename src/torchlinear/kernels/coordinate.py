@@ -111,7 +111,7 @@ def minimise(
     lower: Array | None = None,
     upper: Array | None = None,
     *,
-    tol: float = 1e-10,
+    tol: float = 1e-13,
     turns: int = TURNS,
     finish: bool = True,
 ) -> Minimum:
