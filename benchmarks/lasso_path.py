@@ -93,7 +93,7 @@ def adelie_path(problem: Problem, tol: float) -> Array:
     adelie = import_module("adelie")
     state = adelie.grpnet(
         problem.X, adelie.glm.gaussian(problem.y), lmda_path=problem.alphas, intercept=False, tol=tol * tol,
-        early_exit=False, progress_bar=False, n_threads=2,
+        early_exit=False, progress_bar=False,
     )  # fmt: skip
     return state.betas.toarray()
 
@@ -104,7 +104,7 @@ def adelie_moments(problem: Problem, tol: float) -> Array:
     X, n = problem.X, len(problem.y)
     state = adelie.gaussian_cov(
         np.asfortranarray(X.T @ X / n), X.T @ problem.y / n, lmda_path=problem.alphas, tol=tol * tol,
-        early_exit=False, progress_bar=False, n_threads=2, rdev_tol=0,
+        early_exit=False, progress_bar=False, rdev_tol=0,
     )  # fmt: skip
     return state.betas.toarray()
 
