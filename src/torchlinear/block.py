@@ -199,6 +199,11 @@ class Block:
             return self._sparse_residuals(centre, beta)
         return Residuals(*refinement_kernels.leftover(*self._arrays(), centre, beta))
 
+    def dense(self, start: int, stop: int) -> Tensor:
+        """Features of some of the rows, shape (m, p), float64, dense whatever X is: few at a time."""
+        numbers = torch.arange(start, min(stop, self.X.shape[0]), device=self.X.device)
+        return taken(self.X, numbers).to_dense().double()
+
     def nonfinite(self) -> Tensor:
         """How many values of each column of ``[X, y]`` are NaN or inf, shape (p + k,)."""
         targets = (~torch.isfinite(self.y)).sum(dim=0).cpu()

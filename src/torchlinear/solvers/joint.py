@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, taken
+from torchlinear.block import Block
 from torchlinear.kernels.coordinate import minimise
 from torchlinear.losses.base import Loss
 from torchlinear.summed import SummedObjective
@@ -77,7 +77,9 @@ class Joint:
         way = found / self.scale - at
         kinks = lasso * (np.abs(at + way) - np.abs(at))
         slope = float(((pull + ridge * at) * way + kinks).sum())
-        free = (lasso + ridge).max(axis=1) == 0  # of those with the same predictions, the ones that sum to zero
+        free = (lasso + ridge).max(
+            axis=1
+        ) == 0  # of those with the same predictions, the ones that sum to zero
         way[free] -= (at + way)[free].mean(axis=1, keepdims=True)
         step = np.zeros(coef.shape)
         step[: len(way)] = way
@@ -100,8 +102,7 @@ def _hessian(block: Block, loss: Loss, coef: Tensor, centre: Array, intercept: b
     H = np.zeros((k, size, k, size))
     for start in range(0, len(eta), CHUNK):
         part = slice(start, start + CHUNK)
-        rows = torch.arange(part.start, min(part.stop, len(eta)))
-        Z = taken(block.X, rows).to_dense().double() - torch.from_numpy(centre)
+        Z = block.dense(start, start + CHUNK) - torch.from_numpy(centre)
         if intercept:
             Z = torch.cat([Z, torch.ones(len(Z), 1, dtype=torch.float64)], dim=1)
         for b in range(k):
