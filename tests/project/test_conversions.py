@@ -64,7 +64,11 @@ def given(X: Array, y: Array, a: float) -> Given:
 def here(cell: str, names: Given) -> Array:
     """Coefficients of a right cell, the intercept first."""
     fit = eval(cell.strip("`"), names)
-    return fit.coef.numpy() if "ones" in cell else np.concatenate([fit.intercept.numpy()[None], fit.coef.numpy()])
+    return (
+        fit.coef.numpy()
+        if "ones" in cell
+        else np.concatenate([fit.intercept.numpy()[None], fit.coef.numpy()])
+    )
 
 
 def scikit_learn(name: str, target: str, **options: object) -> Callable[[Given], Array]:
@@ -177,9 +181,7 @@ ELSEWHERE: dict[str, tuple[Callable[[Given], Array], float]] = {
         ITERATED,
     ),
     "statsmodels: `GLM(count, ones, NegativeBinomial(alpha=a)).fit()`": (
-        statsmodels(
-            lambda m: sm.GLM(m["count"], m["ones"], NegativeBinomial(alpha=m["a"])).fit(tol=1e-13)
-        ),
+        statsmodels(lambda m: sm.GLM(m["count"], m["ones"], NegativeBinomial(alpha=m["a"])).fit(tol=1e-13)),
         ITERATED,
     ),
     "statsmodels: `QuantReg(y, ones).fit(q=q)`": (
@@ -224,7 +226,10 @@ def test_every_line_is_tested() -> None:
 
 def test_both_languages_say_the_same() -> None:
     code = [
-        [re.findall(r"`[^`]+`", f"{left} {right}") for left, right in lines(f"docs/{language}/conversions.md")]
+        [
+            re.findall(r"`[^`]+`", f"{left} {right}")
+            for left, right in lines(f"docs/{language}/conversions.md")
+        ]
         for language in ("en", "zh")
     ]
     assert code[0] == code[1]

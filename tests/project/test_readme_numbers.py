@@ -203,7 +203,16 @@ def test_what_you_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     X = torch.randn(90, 2)
     y = X @ torch.tensor([[1.0], [2.0]]) + 3
     kind = rng.choice(["cat", "dog", "owl"], 90)
-    names = {"tl": tl, "nn": nn, "optim": optim, "X": X, "y": y, "kind": kind, "df": df, "model": nn.Linear(2, 1)}
+    names = {
+        "tl": tl,
+        "nn": nn,
+        "optim": optim,
+        "X": X,
+        "y": y,
+        "kind": kind,
+        "df": df,
+        "model": nn.Linear(2, 1),
+    }
     names |= {
         "make_pipeline": make_pipeline,
         "StandardScaler": StandardScaler,
