@@ -81,11 +81,15 @@ class Binomial(Family):
         return mean * (1.0 - mean)
 
     def least(self, y: Tensor) -> Tensor:
-        """Entropy of each target, shape (n,): the least that a row can cost."""
+        """Entropy of each target, shape (n,): the least that a row can cost; 0 of labels."""
+        if _labels(y):
+            return torch.zeros_like(y[:, 0], dtype=torch.float64)
         return -(torch.xlogy(y, y) + torch.xlogy(1.0 - y, 1.0 - y)).sum(dim=1)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Minus the logarithm of the number of ways to that proportion, per trial, shape (n,)."""
+        """Minus the logarithm of the number of ways to that proportion, per trial, shape (n,); 0 of labels."""
+        if _labels(y):
+            return torch.zeros_like(y[:, 0], dtype=torch.float64)
         n = weight.unsqueeze(1)
         ways = torch.lgamma(n + 1.0) - torch.lgamma(n * y + 1.0) - torch.lgamma(n - n * y + 1.0)
         return torch.where(weight > 0, -ways.sum(dim=1) / weight, 0.0)
@@ -116,3 +120,8 @@ def _logit(eta: Tensor, y: Tensor, order: int) -> Tensor:
         rest = 1.0 - y
         return torch.where(eta >= 0, rest - y * e, rest * e - y) / (1.0 + e)
     return e / (1.0 + e).square()
+
+
+def _labels(y: Tensor) -> bool:
+    """Whether all targets are 0 or 1, of which there is one arrangement each."""
+    return bool(((y == 0) | (y == 1)).all())

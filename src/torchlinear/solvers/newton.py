@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 # Certificates that are good enough: 1e-11 leaves 8 correct digits of R's esoph, but of many rows coefficients are
 # not known to that many.
-ACCURATE, ACCURATE_LARGE = 1e-13, 1e-10
+ACCURATE, ACCURATE_LARGE = 1e-13, 1e-9
 FINISH, CHEAP = 1e-8, 1_000_000  # certificate, and numbers in X, at which the clock does not end a step
 GAIN = 8.0  # by which a chord step must lower the certificate to be worth another
 HALVINGS = 40
@@ -109,6 +109,8 @@ def nearby(problem: SummedObjective, coef: Tensor, model_at: ModelAt, epochs: in
             state = _iteration(sample, state, model_at(sample, state.coef), NEAR)
         if torch.isfinite(state.coef).all():
             coef = state.coef
+            if _everywhere(problem):
+                return State(coef)
     if not math.isfinite(problem.value(coef)):
         coef = problem.start if math.isfinite(problem.value(problem.start)) else problem.first_step()
     return State(coef.double())
@@ -206,6 +208,13 @@ def _iteration(problem: SummedObjective, state: State, model: Model | None, goal
             break
     stuck = left > before / 1.1 and value >= old - ROUNDING * abs(old)
     return replace(state, coef=coef, epoch=state.epoch + 1, done=stuck or left <= goal)
+
+
+def _everywhere(problem: SummedObjective) -> bool:
+    """Whether any linear predictor is in the domain of the loss."""
+    eta = torch.tensor([[-1.0], [1.0]], dtype=torch.float64).expand(2, problem.n_outputs)
+    targets = problem.rows.n_outputs
+    return bool(torch.isfinite(problem.loss.value(eta, torch.ones(2, targets, dtype=torch.float64))).all())
 
 
 def _model_at(problem: SummedObjective) -> ModelAt:
