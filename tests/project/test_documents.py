@@ -91,7 +91,7 @@ def steps(path: Path) -> list[Step]:
     _, blocks = read(path)
     lines = path.read_text(encoding="utf-8").splitlines()
     found: list[Step] = []
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, after in zip(blocks, [*blocks, None][1:], strict=True):
         if block.kind == "python":
             told = after is not None and after.kind == "text"
             told = told and not "".join(lines[block.last + 1 : after.first]).strip()
