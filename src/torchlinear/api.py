@@ -69,7 +69,7 @@ def fit(
 
     Parameters
     ----------
-    data : tensor, array, frame, or path
+    data : tensor, array, sparse matrix, frame, or path
         Features X, shape (n, p) or (n,), with `target` y; or a pandas, polars or Arrow frame, or the path of a
         CSV, Parquet or JSON file (globs too), with the name of its target column.
     target : tensor, array, str or list of str
@@ -88,10 +88,13 @@ def fit(
         How the mean depends on the linear predictor, such as ``"log"``, for losses that have links; else their
         usual one.
     penalty : str, Penalty or None
-        None (the default), ``"l2"`` or ``tl.L2(alpha)``. The intercept is never penalised.
+        None (the default), ``"l2"``, ``"l1"``, ``"elastic_net"``, or an object with its options: ``tl.L2(alpha)``,
+        ``tl.L1(alpha)``, ``tl.L1L2(alpha, mix)``. The intercept is never penalised.
     solver : str or Solver
-        ``"auto"`` (exact), ``"cholesky"``, ``"qr"``, or one of the descent family: ``"bgd"``, ``"sgd"``,
-        ``"mbgd"``, ``"adagrad"``, ``"adam"``, ..., or an object with its options, ``tl.Adam(lr=1e-3)``.
+        ``"auto"``, which `Fit.solver` explains; ``"cholesky"``, ``"qr"``, ``"newton"``, ``"newton_cg"``,
+        ``"lbfgs"``, ``"coordinate"``, ``"proximal_newton"``, ``"interior_point"``; or, for the squared loss, one of
+        the descent family: ``"bgd"``, ``"sgd"``, ``"mbgd"``, ``"adagrad"``, ``"adam"``, ...; or an object with its
+        options, ``tl.Adam(lr=1e-3)``.
     intercept : bool
         Whether to fit an intercept.
     weights : tensor, array or str, optional
@@ -114,7 +117,8 @@ def fit(
     tol : float, optional
         Certificate at which an iterative solver stops, 1e-8 by default.
     max_epochs : int, optional
-        Passes over the rows at most, 1,000 by default for iterative solvers.
+        Passes over the rows at most (iterations, of Newton's method and its relatives); each solver has its own
+        default.
     time_limit : float, optional
         Seconds at most.
     callback : callable, optional
