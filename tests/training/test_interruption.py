@@ -8,7 +8,8 @@ import torch
 from torch import nn, optim
 
 import torchlinear as tl
-from torchlinear.solvers import compiled
+from torchlinear.kernels import descent
+from torchlinear.solvers import compiled, compiled_rows
 
 F = nn.functional
 
@@ -93,8 +94,8 @@ def test_a_compiled_training_ends_between_calls_of_the_kernel(plain_loop, rows, 
     x, y = rows(dtype=torch.float64)
     model = nn.Linear(3, 1, dtype=torch.float64)
     twin = copy.deepcopy(model)
-    name = "full_batch" if batch_size is None else "descend"
-    kernel, calls = getattr(compiled, name), []
+    where, name = (descent, "full_batch") if batch_size is None else (compiled_rows, "descend")
+    kernel, calls = getattr(where, name), []
 
     def pressed(*args):
         calls.append(1)
@@ -102,7 +103,7 @@ def test_a_compiled_training_ends_between_calls_of_the_kernel(plain_loop, rows, 
             signal.raise_signal(signal.SIGINT)
         return kernel(*args)
 
-    monkeypatch.setattr(compiled, name, pressed)
+    monkeypatch.setattr(where, name, pressed)
     monkeypatch.setattr(compiled, "CALL_SECONDS", 1e-9)
     fit, optimizer = train(model, x, y, 10**6, batch_size=batch_size)
     assert fit.solver.startswith("compiled")

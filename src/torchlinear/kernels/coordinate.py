@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 SETTLED = 1e-4  # sweeps end when a step is this share of the first one; the linear system does the rest
 SWEEPS = 50  # at most, before the linear system is tried
-TURNS = 100  # of sweeps and linear system, at most; a handful is usual
+TURNS = 1_000  # of sweeps and linear system, at most; a handful is usual, singular matrices take a hundred
 FACES = 10  # linear systems in a row, each after the first coordinate that reached zero or a bound
 FEWEST = 100  # coordinates that may always join the active set together
 SMALL = 1e-9  # a residual that is smaller and no longer falls is rounding
