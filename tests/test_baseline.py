@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 
 import torchlinear as tl
 from torchlinear.baseline import intercept_alone
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.base import Loss
+from torchlinear.rows import TensorRows
 
 N = 300
 RNG = np.random.default_rng(9)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 import torchlinear
-from torchlinear.block import SHARD_ROWS, Block, TensorRows, default_names, sample
+from torchlinear.block import Block
+from torchlinear.rows import SHARD_ROWS, TensorRows, default_names, sample
 
 N, P, K = 70, 4, 2
 

@@ -101,9 +101,9 @@ def test_order_and_threads_do_not_change_a_bit() -> None:
     from torchlinear.engines.local import Local
 
     generator = torch.Generator().manual_seed(2)
-    from torchlinear.block import SHARD_ROWS, TensorRows
     from torchlinear.losses.squared import Squared
     from torchlinear.quadratic import QuadraticObjective
+    from torchlinear.rows import SHARD_ROWS, TensorRows
 
     X = torch.randn(5 * SHARD_ROWS + 17, 4, generator=generator, dtype=torch.float64)
     y = X.sum(dim=1, keepdim=True) + torch.randn(X.shape[0], 1, generator=generator, dtype=torch.float64)

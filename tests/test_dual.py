@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
+from torchlinear.rows import TensorRows
 
 
 def problem(

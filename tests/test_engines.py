@@ -10,9 +10,10 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.engines.base import tree
 from torchlinear.engines.local import Local, single_threaded_blas
+from torchlinear.rows import TensorRows
 
 
 class Shards(TensorRows):

@@ -12,10 +12,11 @@ import torch
 
 import torchlinear as tl
 from torchlinear import interruption
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.engines.local import Local
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 Y = X.sum(dim=1) + 1.0

@@ -11,12 +11,12 @@ import scipy.optimize
 import torch
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.losses.squared import Squared
 from torchlinear.penalties.l2 import L2
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.auto import choose
 
 Array = np.ndarray[Any, Any]

@@ -8,12 +8,12 @@ import torch
 from sklearn.linear_model import Ridge
 
 from torchlinear import leaveoneout
-from torchlinear.block import TensorRows
 from torchlinear.dual import Dual
 from torchlinear.engines.local import Local
 from torchlinear.leaveoneout import LeaveOneOut, of_columns, of_rows
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.sparse import SparseRows, as_csr
 
 ALPHAS = [1e-2, 1.0, 100.0]

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.losses.squared import Squared
 from torchlinear.penalties.l2 import L2
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.auto import choose
 
 N, P, K = 60, 4, 2

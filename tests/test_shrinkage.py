@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import torchlinear as tl
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 
 TRUTH = Path(__file__).parent / "truth" / "r"
 DIGITS = 10  # correct ones, of every coefficient; a zero counts by its absolute error

@@ -12,10 +12,11 @@ from torch import Tensor
 
 import torchlinear as tl
 from torchlinear.api import objective_of, solve
-from torchlinear.block import Block, Rows, TensorRows, taken
+from torchlinear.block import Block, taken
 from torchlinear.losses.base import Loss
 from torchlinear.losses.softmax import Softmax
 from torchlinear.penalties.base import Penalty
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.sparse import SparseRows, as_csr
 
 N, P = 300, 12
@@ -99,7 +100,7 @@ def test_rows_without_weight_and_bad_values(dense: Tensor) -> None:
 
 
 def test_shards_are_cut_without_a_copy(rng: np.random.Generator) -> None:
-    from torchlinear.block import SHARD_ROWS
+    from torchlinear.rows import SHARD_ROWS
 
     n = SHARD_ROWS + 7
     matrix = scipy.sparse.random_array((n, 3), density=0.1, format="csr", rng=rng)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 import torchlinear as tl
-from torchlinear.block import SHARD_ROWS, TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.base import Loss
 from torchlinear.penalties.l2 import L2
+from torchlinear.rows import SHARD_ROWS, TensorRows
 from torchlinear.summed import SummedObjective
 
 N, P = 50, 3

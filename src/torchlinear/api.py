@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from torchlinear import interruption
-from torchlinear.block import Rows
 from torchlinear.engines.local import Local, single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
@@ -27,6 +26,7 @@ from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
 from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import Rows
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose

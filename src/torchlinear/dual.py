@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from torchlinear.block import TensorRows
+from torchlinear.rows import TensorRows
 from torchlinear.sparse import SparseRows
 
 __all__ = ["Dual"]

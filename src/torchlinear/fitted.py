@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.block import Block, Rows, TensorRows, drawn
+from torchlinear.block import Block
 from torchlinear.errors import InvalidInput, RowsNeeded
 from torchlinear.labels import Label, recode
 from torchlinear.loop import History, Status
 from torchlinear.model import LinearModel
 from torchlinear.offsets import placed, shift_of, shifted
 from torchlinear.responses import Kind, kind_of, numbers, respond
+from torchlinear.rows import Rows, TensorRows, drawn
 from torchlinear.solution import Solution
 from torchlinear.sparse import features
 from torchlinear.values import as_targets, is_frame, is_tabular, n_rows, with_columns

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from torchlinear.block import Rows, TensorRows, default_names
 from torchlinear.errors import InvalidInput
 from torchlinear.labels import Coded, Label, code
 from torchlinear.losses.base import Loss
 from torchlinear.offsets import exposures, placed, refuse, shift_of
+from torchlinear.rows import Rows, TensorRows, default_names
 from torchlinear.sparse import SparseRows, features, is_sparse
 from torchlinear.values import (
     as_offset,

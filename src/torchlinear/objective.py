@@ -16,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block
 from torchlinear.engines.base import Loaded
 from torchlinear.errors import DataError
 from torchlinear.losses.base import Loss
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.separable import Separable
+from torchlinear.rows import Rows
 
 __all__ = ["Objective"]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from torchlinear.block import Rows, deducted
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.base import Loss
+from torchlinear.rows import Rows, deducted
 from torchlinear.values import as_exposure, as_offset, described, is_frame, n_rows, with_columns
 
 if TYPE_CHECKING:

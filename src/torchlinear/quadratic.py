@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block
 from torchlinear.engines.base import Loaded
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import DataError
@@ -30,6 +30,7 @@ from torchlinear.leastsquares import LeastSquares, refine, solve
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
+from torchlinear.rows import Rows
 from torchlinear.statistics import Moments, Triangle
 
 __all__ = ["QuadraticObjective"]

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torchlinear.block import SHARD_ROWS, Block, Rows, default_names
+from torchlinear.block import Block
 from torchlinear.errors import DataError
+from torchlinear.rows import SHARD_ROWS, Rows, default_names
 from torchlinear.values import as_features
 
 __all__ = ["SparseRows", "as_csr", "features", "is_sparse"]

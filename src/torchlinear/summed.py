@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.baseline import intercept_alone
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.engines.base import Loaded
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
@@ -36,6 +36,7 @@ from torchlinear.leastsquares import solve
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
+from torchlinear.rows import TensorRows
 from torchlinear.statistics import Moments, Spread, Triangle
 
 __all__ = ["Slope", "SummedObjective", "Working"]

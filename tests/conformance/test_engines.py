@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.engines import REGISTRY
 from torchlinear.engines.base import Engine
+from torchlinear.rows import TensorRows
 
 N = 1_000
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 import torchlinear as tl
 from torchlinear.api import TOLERANCE, objective_of
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.absolute import Absolute
 from torchlinear.losses.base import Loss
@@ -21,6 +20,7 @@ from torchlinear.losses.softmax import Softmax
 from torchlinear.objective import Objective
 from torchlinear.penalties.l2 import L2
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.solvers import REGISTRY
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.summed import SummedObjective

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.design import Design
 from torchlinear.design.packing import BLOCK_ROWS, block_rows
 from torchlinear.errors import DataError, InvalidInput, ModelFileError
+from torchlinear.rows import TensorRows
 from torchlinear.sources import read
 from torchlinear.sources.base import Table
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 import torchlinear as tl
 from torchlinear.api import objective_of
-from torchlinear.block import TensorRows
 from torchlinear.pinball.objective import PinballObjective
+from torchlinear.rows import TensorRows
 
 N, P, K = 200, 3, 2
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import torchlinear as tl
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.pinball import kept, sifting
 from torchlinear.pinball.problem import Pinball
 from torchlinear.pinball.sifting import Target, least
 from torchlinear.pinball.solution import solve
+from torchlinear.rows import TensorRows
 
 Random = np.random.Generator
 N, P = 12_000, 3

@@ -10,8 +10,8 @@ import pytest
 import sklearn.model_selection as reference
 import torch
 
-from torchlinear.block import TensorRows
 from torchlinear.errors import DataError, InvalidInput
+from torchlinear.rows import TensorRows
 from torchlinear.selection.folds import ByPlace, Folds, plan
 
 

@@ -10,8 +10,9 @@ import scipy.sparse
 import sklearn.model_selection as reference
 import torch
 
-from torchlinear.block import Block, TensorRows
+from torchlinear.block import Block
 from torchlinear.engines.local import Local
+from torchlinear.rows import TensorRows
 from torchlinear.selection.folds import plan
 from torchlinear.selection.partition import PartitionedRows, merged, moments_by_cell
 from torchlinear.sparse import SparseRows, as_csr
@@ -82,7 +83,7 @@ def test_selected_rows_are_the_rows(rng: np.random.Generator, columnar: bool) ->
 
 def test_many_shards_are_one_set_of_rows(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = given(rng, 1_000)
-    monkeypatch.setattr("torchlinear.block.SHARD_ROWS", 128)
+    monkeypatch.setattr("torchlinear.rows.SHARD_ROWS", 128)
     folds = plan(reference.KFold(3, shuffle=True, random_state=0), rows)
     parts, shift = PartitionedRows(rows, folds.assignment), next(rows.blocks(0)).shift()
     assert len(parts.shards()) == 8

@@ -11,8 +11,8 @@ import torch
 from scipy.optimize import check_grad, minimize
 from sklearn.linear_model._huber import _huber_loss_and_gradient
 
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.concomitant import Problem, minimise
 
 N, P = 150, 3

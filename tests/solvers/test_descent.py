@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 import torchlinear as tl
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
 from torchlinear.penalties.l2 import L2
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.solvers import rules
 from torchlinear.solvers.base import Budget, State
 

@@ -13,12 +13,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 import torchlinear as tl
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.binomial import Binomial
 from torchlinear.losses.poisson import Poisson
 from torchlinear.losses.softmax import Softmax
 from torchlinear.penalties.l1 import L1
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.summed import SummedObjective
 

@@ -12,11 +12,11 @@ from sklearn.linear_model import enet_path
 
 import torchlinear as tl
 from torchlinear.api import objective_of
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.kernels import columns as kernels
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.sparse import SparseRows, as_csr
 from torchlinear.wide import walk as walks
 from torchlinear.wide.dense import DenseColumns

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows, TensorRows
+from torchlinear.block import Block
 from torchlinear.design.encoding import Columns, Values, Variable
 from torchlinear.design.missing import complaint
 from torchlinear.design.packing import Buffers, Pool, block_rows, packed
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.sources.base import Table
 
 if TYPE_CHECKING:

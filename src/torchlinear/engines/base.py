@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeVar
 
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block
+from torchlinear.rows import Rows
 
 __all__ = ["Engine", "Loaded", "Summable"]
 

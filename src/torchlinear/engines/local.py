@@ -14,8 +14,9 @@ from typing import Any, ClassVar, TypeVar
 import torch
 
 from torchlinear import interruption
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block
 from torchlinear.engines.base import Engine, Loaded, Summable, tree
+from torchlinear.rows import Rows
 
 __all__ = ["Local", "single_threaded_blas"]
 

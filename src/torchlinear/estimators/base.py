@@ -17,13 +17,13 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from torchlinear import errors
-from torchlinear.block import Rows, TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.squared import Squared
 from torchlinear.model import LinearModel
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.sparse import SparseRows, as_csr, is_sparse
 
 __all__ = ["ConvergenceWarning", "LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]

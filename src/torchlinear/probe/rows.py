@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchlinear.block import Block, Rows, default_names
+from torchlinear.block import Block
+from torchlinear.rows import Rows, default_names
 
 __all__ = ["EmbeddingRows"]
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.block import Rows, TensorRows
 from torchlinear.errors import DataError, InvalidInput
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.sparse import SparseRows
 
 __all__ = ["Assignment", "ByPlace", "Folds", "Listed", "plan"]

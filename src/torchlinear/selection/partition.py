@@ -18,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, Rows, TensorRows, taken
+from torchlinear.block import Block, taken
 from torchlinear.kernels import cells as cell_kernels
 from torchlinear.kernels import words
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.selection.folds import Assignment, Cells
 from torchlinear.sparse import SparseRows
 from torchlinear.statistics import Moments

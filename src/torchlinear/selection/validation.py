@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.api import objective_of, solve
-from torchlinear.block import Block, Rows
+from torchlinear.block import Block
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import Rows
 from torchlinear.selection import grid, heldout
 from torchlinear.selection.folds import Folds
 from torchlinear.selection.gram import along

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torchlinear.block import Block, sample
+from torchlinear.block import Block
 from torchlinear.errors import InvalidInput
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
+from torchlinear.rows import sample
 from torchlinear.solvers.base import State
 from torchlinear.solvers.metric import Inverse, Metric
 from torchlinear.summed import SummedObjective

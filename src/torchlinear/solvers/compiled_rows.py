@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import TensorRows
 from torchlinear.kernels import criteria, descent
 from torchlinear.kernels.criteria import Criterion, Minibatches, Tiles
 from torchlinear.kernels.descent import Epochs, Part, Quadratic, Rule, Walk
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.descent_batches import View, batches, batches_of, descend
 from torchlinear.solvers.frame import Frame, quadratic
 

@@ -22,10 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Rows, TensorRows
 from torchlinear.errors import InvalidInput
 from torchlinear.kernels import update
 from torchlinear.kernels.descent import Rule, Walk, full_batch, spans_of
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.solvers.descent_batches import batches, descend, steepest_row
 from torchlinear.solvers.frame import Frame, Spectrum, quadratic, spectrum

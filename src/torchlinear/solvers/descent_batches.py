@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import TensorRows
 from torchlinear.kernels import criteria, descent
 from torchlinear.kernels.criteria import Criterion, Minibatches
 from torchlinear.kernels.descent import Batches, Part, Rule, Walk
+from torchlinear.rows import TensorRows
 from torchlinear.solvers.frame import Frame
 
 __all__ = ["View", "batches", "batches_of", "descend", "steepest_row"]

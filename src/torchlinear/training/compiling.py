@@ -9,10 +9,10 @@ from torch import Tensor, nn, optim
 from torch.optim import lr_scheduler
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import Local
 from torchlinear.losses.squared import Squared
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows
 from torchlinear.solvers import optimizers
 from torchlinear.solvers.compiled_rows import CompiledRows, CriterionRows, SquaredRows
 from torchlinear.training.agreement import AGREEMENT, agrees

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn, optim
 
-from torchlinear.block import TensorRows, default_names
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning
 from torchlinear.fitted import Fit
 from torchlinear.inputs import resolve_device
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import TensorRows, default_names
 from torchlinear.solution import Solution
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.compiled import Compiled

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torchlinear.block import TensorRows
 from torchlinear.errors import InvalidInput
 from torchlinear.fitted import Fit
+from torchlinear.rows import TensorRows
 from torchlinear.solution import Solution
 
 if TYPE_CHECKING:

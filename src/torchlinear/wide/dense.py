@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.block import TensorRows
 from torchlinear.engines.local import processors
 from torchlinear.kernels.columns import flipped, pulls, spreads
+from torchlinear.rows import TensorRows
 from torchlinear.wide.columns import Columns, Frame, Stock
 
 __all__ = ["DenseColumns"]

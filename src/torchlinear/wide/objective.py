@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Rows, TensorRows
 from torchlinear.errors import DataError
 from torchlinear.kernels.duality import gap, without
 from torchlinear.leastsquares import LeastSquares
@@ -18,6 +17,7 @@ from torchlinear.losses.base import Loss
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.sparse import SparseRows
 from torchlinear.wide.columns import Columns, Frame
 from torchlinear.wide.dense import DenseColumns
