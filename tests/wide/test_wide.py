@@ -164,6 +164,18 @@ def test_bounds_hold_for_columns_that_were_not_looked_at(rng: np.random.Generato
     assert looked < 40 * P  # of 79 passes over all columns, and as many to check them
 
 
+def test_bounds_hold_for_residuals_that_hardly_moved(rng: np.random.Generator) -> None:
+    X, y = rng.normal(size=(N, P)), rng.normal(size=N)
+    columns = DenseColumns.of(TensorRows(torch.from_numpy(X), torch.from_numpy(y)[:, None]))
+    walk = Walk(columns)
+    known, size = walk._known, float(np.linalg.norm(walk.target))
+    for toward, apart in enumerate(np.geomspace(1e-4, 1e-15, 56)):  # below 1e-8 their squares say nothing
+        left = walk.target + apart * size * columns.gathered(np.array([toward]))[0]
+        exact = np.abs(columns.pull(left, columns.every))
+        assert (exact <= known.bound(left) + 1e-14 * size).all()
+        assert (known.bound(left) <= exact + (2.0 * apart + 1e-6) * size).all()
+
+
 def test_columns_far_from_zero_keep_their_digits(rng: np.random.Generator) -> None:
     X = rng.normal(size=(N, P))
     y = X[:, :5].sum(axis=1) + rng.normal(size=N)

@@ -35,6 +35,9 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 REFERENCES = 64  # earlier residuals that bounds refer to
+ROUNDING = 4.0 * float(
+    np.finfo(np.float64).eps
+)  # of r'r - (r's)^2 / s's: three sums of n products, relative to r'r
 FEWEST = 50  # columns that may always join the working set together
 BEYOND = 1e-12  # share of its strength by which a pull must exceed it
 ROUNDS = 1_000
@@ -232,7 +235,9 @@ class _Known:
         """What the pull of residuals on each column can be at most, shape (p,)."""
         products = self._references @ left
         share = products / np.where(self._squares > 0, self._squares, 1.0)
-        apart = np.sqrt(np.maximum(left @ left - share * products, 0.0))
+        squares = float(left @ left)
+        lost = ROUNDING * left.size * squares  # where r is nearly c s, their difference is rounding alone
+        apart = np.sqrt(np.maximum(squares - share * products, 0.0) + lost)
         at = self._at % REFERENCES
         bound = np.abs(share)[at] * self._pull + apart[at]
         bound[self._at <= self._count - 1 - REFERENCES] = np.inf  # their reference was overwritten
