@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from torchlinear.api import fit, load
+    from torchlinear.choosing import choose
     from torchlinear.errors import (
         ConvergenceWarning,
         DataError,
@@ -76,6 +77,7 @@ _WHERE = {
     "Fit": "fitted",
     "load": "api",
     "read": "sources",
+    "choose": "choosing",
     "train": "training.train",
     "cross_validate": "selection.cross_validation",
     "CrossValidation": "selection.validated",
@@ -199,6 +201,7 @@ __all__ = [
     "Tweedie",
     "TweedieRegressor",
     "adaptive_weights",
+    "choose",
     "cross_validate",
     "fit",
     "load",

@@ -13,30 +13,24 @@ import torch
 from torch import Tensor
 
 from torchlinear import interruption
-from torchlinear.engines.local import Local, single_threaded_blas
+from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
 from torchlinear.information import Information, information, separated
-from torchlinear.inputs import prepare
 from torchlinear.loop import History, Limits, Outcome, Status, run
-from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
-from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
-from torchlinear.pinball.objective import PinballObjective
+from torchlinear.problem import member, objective_of, one_of, pose
 from torchlinear.quadratic import QuadraticObjective
-from torchlinear.rows import Rows
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
-from torchlinear.solvers.residual_scale import with_scale
 from torchlinear.summed import SummedObjective
-from torchlinear.wide.objective import WideObjective, suits
 
-__all__ = ["fit", "load", "objective_of", "solve"]
+__all__ = ["chosen_for", "fit", "load", "objective_of", "solve"]
 
 LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
@@ -144,63 +138,21 @@ def fit(
     >>> fit.equation
     'y = 3 x + 0.8'
     """
-    _one_of("weight_type", weight_type, ("precision", "frequency"))
-    _one_of("precision", precision, ("auto", "extended", "double"))
-    _one_of("missing", missing, ("error", "drop", "mean"))
+    one_of("weight_type", weight_type, ("precision", "frequency"))
     _above_zero(tol=tol, max_epochs=max_epochs, time_limit=time_limit)
-    chosen = made(loss, link)
-    prepared = prepare(
-        data,
-        target,
-        formula=formula,
-        columns=columns,
-        weights=weights,
-        missing=missing,
-        intercept=intercept,
-        device=device,
-        loss=chosen,
-        offset=offset,
-        exposure=exposure,
-    )
-    rows, design, outputs = prepared.rows, prepared.design, prepared.outputs(chosen)
-    objective = objective_of(
-        chosen,
-        None if penalty is None else _member(PENALTIES, penalty, Penalty),
-        rows,
-        intercept=intercept if design is None else design.intercept,
-        n_outputs=len(outputs),
-        precision=precision,
-    )
+    problem = pose(
+        data, target, formula=formula, columns=columns, loss=loss, link=link, penalty=penalty, intercept=intercept,
+        weights=weights, offset=offset, exposure=exposure, missing=missing, precision=precision, device=device,
+    )  # fmt: skip
+    prepared = problem.prepared
     solution = solve(
-        objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
+        problem.objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
         weight_type=weight_type if prepared.weighted else None,
     )  # fmt: skip
-    solution = replace(solution, targets=outputs, classes=prepared.classes, offset=prepared.offset)
+    solution = replace(solution, targets=problem.outputs, classes=prepared.classes, offset=prepared.offset)
     _warn(solution)
     like = data if isinstance(data, Tensor) else None
-    return Fit(solution, design=design, rows=rows, like=like)
-
-
-def objective_of(
-    loss: Loss,
-    penalty: Penalty | None,
-    rows: Rows,
-    *,
-    intercept: bool = True,
-    n_outputs: int | None = None,
-    **quadratic: Any,
-) -> Objective:
-    """The objective of `rows`: answered from their moments where the loss is quadratic, else summed."""
-    loaded = Local().load(rows)
-    loss, near = with_scale(loss, penalty, loaded, intercept=intercept)
-    if loss.quadratic:
-        exact = WideObjective if suits(loss, penalty, rows) else QuadraticObjective
-        return exact(loss, penalty, loaded, intercept=intercept, **quadratic)
-    kind = PinballObjective if loss.piecewise else SummedObjective
-    summed = kind(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
-    if near is not None:
-        summed.start = near
-    return summed
+    return Fit(solution, design=prepared.design, rows=prepared.rows, like=like)
 
 
 @single_threaded_blas()
@@ -217,10 +169,7 @@ def solve(
     start: Tensor | None = None,
 ) -> Solution:
     """Minimise `objective`: choose the solver, run the loop, keep the record. `fit` and the estimators call it."""
-    chosen, why = _chosen(objective, solver)
-    refusal = chosen.refusal(objective)
-    if refusal is not None:
-        raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
+    chosen, why = chosen_for(objective, solver)
     tolerance = TOLERANCE if tol is None else tol
     start = objective.start if start is None else start
     outcome = run(
@@ -238,17 +187,22 @@ def solve(
     return _record(objective, outcome, why, weight_type, infer)
 
 
-def _chosen(objective: Objective, solver: str | Solver) -> tuple[Solver, str]:
-    """The solver, and why; to choose one may take a pass over the rows."""
+def chosen_for(objective: Objective, solver: str | Solver = "auto") -> tuple[Solver, str]:
+    """The solver, and why; to choose one may take a pass over the rows. `InvalidInput` where it will not do."""
     if solver != "auto":
-        chosen: Solver = _member(SOLVERS, solver, Solver)
-        return chosen, chosen.describe(objective)
-    try:
-        with interruption.watching():
-            choice = choose(objective)
-    except interruption.Interrupted:
-        raise KeyboardInterrupt from None
-    return choice.solver, choice.reason
+        chosen: Solver = member(SOLVERS, solver, Solver)
+        why = chosen.describe(objective)
+    else:
+        try:
+            with interruption.watching():
+                choice = choose(objective)
+        except interruption.Interrupted:
+            raise KeyboardInterrupt from None
+        chosen, why = choice.solver, choice.reason
+    refusal = chosen.refusal(objective)
+    if refusal is not None:
+        raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
+    return chosen, why
 
 
 def _record(
@@ -318,30 +272,12 @@ def _warn(solution: Solution) -> None:
         warnings.warn(f"fit {solution.status.value} It is: {names}.", ConvergenceWarning, stacklevel=3)
 
 
-def _one_of(argument: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InvalidInput(f"{argument}={value!r} is not known. Known: {', '.join(known)}.")
-
-
 def _above_zero(**limits: float | None) -> None:
     for name, value in limits.items():
         kind = Integral if name == "max_epochs" else Real
         if value is not None and not (isinstance(value, kind) and value > 0):
             number = "whole number" if kind is Integral else "number"
             raise InvalidInput(f"{name}={value!r}: expected a {number} above 0.")
-
-
-def _member(registry: Any, given: Any, kind: type) -> Any:
-    """An object of the registry: itself, or by name with its defaults."""
-    if isinstance(given, kind):
-        return given
-    if not isinstance(given, str):
-        got = f"the class {given.__name__}: call it" if isinstance(given, type) else type(given).__name__
-        raise InvalidInput(
-            f"{registry.kind}= takes one of {', '.join(registry.entries)} or a {kind.__name__} object, got {got}."
-        )
-    made = registry.load(given)
-    return made()
 
 
 def load(path: str | PathLike[str]) -> Fit:

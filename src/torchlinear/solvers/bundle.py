@@ -221,7 +221,7 @@ def smooth_refusal(name: str, objective: Objective) -> str | None:
             f"{name} is for losses that are not quadratic; use solver='auto', which solves this one directly."
         )
     if not objective.smooth:
-        pair = f"{objective.loss.name} with {objective.penalty}"
+        pair = " with ".join(str(part) for part in (objective.loss.name, objective.asked) if part is not None)
         return f"{name} needs a smooth loss and penalty, not {pair}; use solver='auto'."
     return None
 

@@ -74,10 +74,10 @@ class Newton(Solver):
                 "use solver='newton_cg'."
             )
         if not objective.loss.smooth or (objective.penalty is not None and not objective.penalty.smooth):
-            return (
-                f"newton takes smooth losses and penalties, not {objective.loss.name} with {objective.penalty}; "
-                "use solver='auto'."
+            pair = " with ".join(
+                str(part) for part in (objective.loss.name, objective.asked) if part is not None
             )
+            return f"newton takes smooth losses and penalties, not {pair}; use solver='auto'."
         return None
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
