@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from torchlinear.loop import Status
     from torchlinear.losses.absolute import Absolute
     from torchlinear.losses.binomial import Binomial
+    from torchlinear.losses.epsilon_insensitive import EpsilonInsensitive
     from torchlinear.losses.gamma import Gamma
+    from torchlinear.losses.hinge import Hinge
     from torchlinear.losses.huber import Huber
     from torchlinear.losses.inverse_gaussian import InverseGaussian
     from torchlinear.losses.negative_binomial import NegativeBinomial
@@ -53,10 +55,17 @@ if TYPE_CHECKING:
     from torchlinear.losses.quantile import Quantile
     from torchlinear.losses.softmax import Softmax
     from torchlinear.losses.squared import Squared
+    from torchlinear.losses.squared_epsilon_insensitive import SquaredEpsilonInsensitive
+    from torchlinear.losses.squared_hinge import SquaredHinge
     from torchlinear.losses.tweedie import Tweedie
+    from torchlinear.penalties.box import Box
     from torchlinear.penalties.elastic_net import L1L2
     from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
+    from torchlinear.penalties.nonnegative import NonNegative
+    from torchlinear.racing.outcome import Race
+    from torchlinear.racing.race import race
+    from torchlinear.racing.records import Runner
     from torchlinear.selection.cross_validation import cross_validate
     from torchlinear.selection.followed import Path
     from torchlinear.selection.path import path
@@ -79,6 +88,9 @@ _WHERE = {
     "read": "sources",
     "choose": "choosing",
     "train": "training.train",
+    "race": "racing.race",
+    "Race": "racing.outcome",
+    "Runner": "racing.records",
     "cross_validate": "selection.cross_validation",
     "CrossValidation": "selection.validated",
     "Squared": "losses.squared",
@@ -115,6 +127,10 @@ _WHERE = {
     "Absolute": "losses.absolute",
     "Huber": "losses.huber",
     "Quantile": "losses.quantile",
+    "Hinge": "losses.hinge",
+    "SquaredHinge": "losses.squared_hinge",
+    "EpsilonInsensitive": "losses.epsilon_insensitive",
+    "SquaredEpsilonInsensitive": "losses.squared_epsilon_insensitive",
     "PoissonRegressor": "estimators.glm",
     "GammaRegressor": "estimators.glm",
     "TweedieRegressor": "estimators.glm",
@@ -123,6 +139,8 @@ _WHERE = {
     "InteriorPoint": "solvers.interior_point",
     "Status": "loop",
     "L1": "penalties.l1",
+    "Box": "penalties.box",
+    "NonNegative": "penalties.nonnegative",
     "L1L2": "penalties.elastic_net",
     "adaptive_weights": "penalties.l1",
     "Coordinate": "solvers.coordinate",
@@ -154,6 +172,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Binomial",
+    "Box",
     "Cholesky",
     "ConvergenceWarning",
     "Coordinate",
@@ -161,9 +180,11 @@ __all__ = [
     "DataError",
     "ElasticNet",
     "ElasticNetCV",
+    "EpsilonInsensitive",
     "Fit",
     "Gamma",
     "GammaRegressor",
+    "Hinge",
     "Huber",
     "HuberRegressor",
     "InteriorPoint",
@@ -181,20 +202,25 @@ __all__ = [
     "NegativeBinomial",
     "Newton",
     "NewtonCG",
+    "NonNegative",
     "Path",
     "Poisson",
     "PoissonRegressor",
     "Quantile",
     "QuantileRegressor",
     "RMSprop",
+    "Race",
     "RankWarning",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
     "RowsNeeded",
+    "Runner",
     "Softmax",
     "Squared",
+    "SquaredEpsilonInsensitive",
+    "SquaredHinge",
     "Status",
     "TorchlinearError",
     "TorchlinearWarning",
@@ -206,6 +232,7 @@ __all__ = [
     "fit",
     "load",
     "path",
+    "race",
     "read",
     "train",
 ]

@@ -209,7 +209,8 @@ class Descent(Solver):
         for count in _calls(2**62, budget.seconds, row_seconds * size):
             if order is None:
                 order = torch.randperm(n, generator=generator, dtype=torch.int32, device="cpu")
-            stop = min(state.cursor + count * size, n)
+            goal = budget.rows if state.epoch == last_epoch else n
+            stop = min(state.cursor + count * size, -(-goal // size) * size, n)
             part = descend(view, rule, walk, self.rates(state, 1)[0], order, state.cursor, stop, total)
             walk, total = part.walk, part.total
             state = replace(state, cursor=part.cursor)
@@ -219,8 +220,8 @@ class Descent(Solver):
                 losses.append(np.array([total / n]))
                 state, total, order = replace(state, epoch=state.epoch + 1, cursor=0), 0.0, None
                 kept = generator.get_state()
-                if state.epoch == last_epoch:
-                    break
+            if state.epoch == last_epoch and state.cursor >= budget.rows:
+                break
         memory = {
             "generator": kept,
             "total": torch.tensor([total], dtype=torch.float64, device="cpu"),

@@ -1,0 +1,231 @@
+"""One runner on the course: its solver through `loop.run`, stopped at every mark, timed without its spectators."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from torchlinear.block import Block
+from torchlinear.engines.base import Loaded, Summable
+from torchlinear.loop import History, Limits, Status, run
+from torchlinear.objective import Objective
+from torchlinear.racing.judge import Judge
+from torchlinear.racing.marks import Marks
+from torchlinear.racing.records import Frames
+from torchlinear.rows import Rows
+from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.descent import Descent
+
+__all__ = ["Counted", "Course", "Run", "Stopped", "Watch"]
+
+T = TypeVar("T", bound=Summable)
+
+FLUSH_SECONDS, FLUSH_FRAMES = 0.05, 256  # how often frames are handed on
+CONVERGED = 1e-8  # certificate, as of a fit
+
+
+class Stopped(Exception):
+    """The callback asked for the end of the race."""
+
+
+class Counted(Loaded):
+    """Rows that count how often they were summed over."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded, self.rows, self.passes = loaded, loaded.rows, 0
+
+    def sum(self, function: Callable[..., T], *args: Any) -> T:
+        """Sum over the rows: a pass."""
+        self.passes += 1
+        return self.loaded.sum(function, *args)
+
+    def first(self) -> Block | None:
+        """The first block."""
+        return self.loaded.first()
+
+
+@dataclass
+class Watch(Solver):
+    """A solver with a stopwatch that ends its steps at marks.
+
+    Attributes
+    ----------
+    solver : Solver
+        Who runs.
+    marks : Marks or None
+        Where steps end; after each iteration without.
+    seconds : float
+        What its steps took.
+    """
+
+    solver: Solver
+    marks: Marks | None
+    seconds: float = 0.0
+    name: ClassVar[str] = "watch"
+
+    def refusal(self, objective: Objective) -> str | None:
+        """That of the solver."""
+        return self.solver.refusal(objective)
+
+    def init(self, problem: Any, coef: Tensor) -> State:
+        """State before the first step."""
+        began = time.perf_counter()
+        state = self.solver.init(problem, coef)
+        self.seconds += time.perf_counter() - began
+        return state
+
+    def step(self, problem: Any, state: State, budget: Budget) -> State:
+        """Go on to the next mark, as far as `budget` allows."""
+        part = Budget(1, budget.seconds) if self.marks is None else self.marks.budget(state, budget)
+        began = time.perf_counter()
+        state = self.solver.step(problem, state, part)
+        self.seconds += time.perf_counter() - began
+        return state
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a run: its frames, its status and the solver's last memory."""
+
+    frames: Frames
+    status: Status
+    state: State
+
+
+@dataclass
+class Course:
+    """Where runners run, and who watches.
+
+    Attributes
+    ----------
+    objective : callable
+        Makes the objective of a solver anew, on rows that count their passes.
+    judge : Judge
+        Says loss and gap.
+    users : callable
+        Turns coefficients (f, p + 1, k) of the race's units into those of the user's.
+    start : Tensor, shape (p + 1, k)
+        Where they start, in the units of the race.
+    limits : Limits
+        When they end.
+    frames : int
+        How many frames of each are taken at most.
+    callback : callable, optional
+        Called with a runner's name and its new `Frames`; when it returns False the race ends.
+    """
+
+    objective: Callable[[Solver], Objective]
+    judge: Judge
+    users: Callable[[Tensor], Tensor]
+    start: Tensor
+    limits: Limits
+    frames: int
+    callback: Callable[[str, Frames], Any] | None = None
+
+    def run(self, name: str, solver: Solver) -> Run:
+        """Let one solver run.
+
+        Raises
+        ------
+        Stopped
+            When the callback asked for it; the frames until then are its argument.
+        """
+        problem = self.objective(solver)
+        watch = Watch(solver, self._marks(solver, problem.rows))
+        film = Film(self, name, problem, watch)
+        film.take(State(self.start))
+        outcome = run(
+            problem, watch, self.start,
+            stop=lambda state: state.done and problem.certificate(state.coef) <= CONVERGED,
+            limits=self.limits, report=film.report,
+        )  # fmt: skip
+        film.flush()
+        return Run(film.frames, self._status(outcome.status, outcome.state, problem, film), outcome.state)
+
+    def _marks(self, solver: Solver, rows: Rows) -> Marks | None:
+        if not isinstance(solver, Descent):
+            return None
+        batch = solver.batch_size
+        whole = rows.n_rows is None or batch is None or batch >= rows.n_rows
+        return Marks.of(
+            self.limits.epochs, self.judge.frames(self.frames), 1 if whole else rows.n_rows or 1,
+            None if whole else batch,
+        )  # fmt: skip
+
+    def _status(self, status: Status, state: State, problem: Objective, film: Film) -> Status:
+        """`status`, unless the frames know better: whether the run ended above its start, or at the optimum."""
+        if status not in (Status.BUDGET_USED, Status.TIME_LIMIT):
+            return status
+        if not film.last < 1.0:
+            return Status.DIVERGED
+        return Status.CONVERGED if problem.certificate(state.coef) <= CONVERGED else status
+
+
+@dataclass
+class Film:
+    """The frames of a run while it goes on."""
+
+    course: Course
+    name: str
+    problem: Objective
+    watch: Watch
+    last: float = 1.0
+    _parts: list[Frames] = field(default_factory=list)
+    _passes: list[float] = field(default_factory=list)
+    _seconds: list[float] = field(default_factory=list)
+    _coef: list[Tensor] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.perf_counter)
+
+    def report(self, state: State, _history: History) -> None:
+        """Take a frame if a mark is reached; hand frames on now and then."""
+        marks = self.watch.marks
+        if marks is None or (state.epoch, state.cursor) in marks or not torch.isfinite(state.coef).all():
+            self.take(state)
+        full = len(self._passes) >= FLUSH_FRAMES
+        if full or (self.course.callback is not None and time.perf_counter() - self._flushed > FLUSH_SECONDS):
+            self.flush()
+
+    def take(self, state: State) -> None:
+        """Keep a frame."""
+        self._passes.append(self._at(state))
+        self._seconds.append(self.watch.seconds)
+        self._coef.append(state.coef)
+
+    def flush(self) -> None:
+        """Judge the new frames and hand them on."""
+        if not self._passes:
+            return
+        inside = torch.stack(self._coef).double()
+        judge = self.course.judge
+        frames = Frames(
+            torch.tensor(self._passes, dtype=torch.float64),
+            torch.tensor(self._seconds, dtype=torch.float64),
+            torch.from_numpy(judge.loss(inside)),
+            torch.from_numpy(judge.gap(inside)),
+            self.course.users(inside),
+        )
+        self._parts.append(frames)
+        self.last = float(frames.gap[-1])
+        self._passes, self._seconds, self._coef = [], [], []
+        self._flushed = time.perf_counter()
+        if self.course.callback is not None and self.course.callback(self.name, frames) is False:
+            raise Stopped(self.frames)
+
+    @property
+    def frames(self) -> Frames:
+        """All that were judged."""
+        parts = ("passes", "seconds", "loss", "gap", "coef")
+        return Frames(*(torch.cat([getattr(part, name) for part in self._parts]) for name in parts))
+
+    def _at(self, state: State) -> float:
+        """Passes over the rows: of a descent its epochs, whatever computes them; of others what was counted."""
+        if self.watch.marks is not None:
+            return state.epoch + (state.cursor / self.problem.rows.n_rows if state.cursor else 0.0)  # type: ignore[operator]
+        loaded = self.problem.loaded
+        assert isinstance(loaded, Counted)
+        return float(loaded.passes)

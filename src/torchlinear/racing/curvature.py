@@ -1,0 +1,202 @@
+"""The Hessian of a race: what decides which learning rates are short enough, and how long the way is.
+
+Steps of gradient descent shrink the error along an eigenvector of eigenvalue l by ``1 - lr l``, so they diverge
+above ``2 / top``, and the flattest direction takes about ``1 / (lr bottom)`` steps a factor e (Nocedal, Wright
+2006, "Numerical Optimization", section 3.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchlinear.block import Block
+from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
+from torchlinear.quadratic import QuadraticObjective
+from torchlinear.solvers.frame import Frame, Spectrum, quadratic
+from torchlinear.summed import SummedObjective
+
+__all__ = ["Curvature", "curvature"]
+
+Array = NDArray[np.float64]
+
+FORMED = 200  # coefficients of a loss that is summed, up to which its Hessian is formed
+POWERS = 60  # products of the power method beyond
+ROUGH = 0.5  # largest curvature of a row of softmax
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Eigenvalues of the Hessian, in the units of the race.
+
+    Attributes
+    ----------
+    top, bottom : float
+        The largest one, and the smallest that is not rounding; NaN when that is not known.
+    start : float
+        The largest one at the start; that of squared loss is the same everywhere.
+    steepest : float
+        Of the loss of a single row, the largest.
+    values : ndarray, shape (q,)
+        All of them at the optimum, ascending; empty when they are not known.
+    vectors : ndarray, shape (q, q)
+        Their eigenvectors, flat coefficients (p + 1) k in C order.
+    slope : float
+        Typical step to the minimum of one coefficient alone, at the start.
+    """
+
+    top: float
+    bottom: float
+    start: float
+    steepest: float
+    values: Array
+    vectors: Array
+    slope: float
+
+    @property
+    def condition(self) -> float:
+        """Steepest over flattest."""
+        return self.top / self.bottom
+
+    @cached_property
+    def edge(self) -> float:
+        """The learning rate above which gradient descent on all rows diverges."""
+        return 2.0 / max(self.top, self.start)
+
+    def spectrum(self, batch: int | None, rows: int) -> Spectrum:
+        """What a rule chooses its step from."""
+        top = max(self.top, self.start)
+        bottom = self.bottom if np.isfinite(self.bottom) else top
+        if batch is None or batch >= rows:
+            return Spectrum(top, bottom, top)
+        rough = (rows * (batch - 1) * top + (rows - batch) * self.steepest) / (batch * (rows - 1.0))
+        return Spectrum(top, bottom, rough, -(-rows // batch))
+
+
+def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
+    """The curvature of an objective at its optimum and at the start."""
+    at_best = hessian(objective, best)
+    here = at_best if isinstance(objective, QuadraticObjective) else hessian(objective, start)
+    if at_best is None or here is None:
+        assert isinstance(objective, SummedObjective)
+        tops = [_power(objective, at) for at in (best, start)]
+        values, vectors, bottom = np.empty(0), np.empty((0, 0)), np.nan
+        pull = np.abs(_slope(objective, start)).max() / max(tops)
+    else:
+        values, vectors = np.linalg.eigh(at_best)
+        tops = [
+            float(values[-1]),
+            float(np.linalg.eigvalsh(here)[-1]) if here is not at_best else float(values[-1]),
+        ]
+        noise = 1e-5 if getattr(objective, "product_error", 0.0) > 1e-4 else 1e-14
+        seen = values > tops[0] * len(values) * noise
+        bottom = float(values[seen].min(initial=tops[0]))
+        diagonal = np.diagonal(here)
+        slope = np.abs(_slope(objective, start)).ravel()
+        pull = (
+            float(np.median((slope / np.where(diagonal > 0, diagonal, 1.0))[diagonal > 0]))
+            if (diagonal > 0).any()
+            else 1.0
+        )
+    steepest = max(
+        float(objective.loaded.sum(_steepest, objective.loss, at, objective.intercept))
+        for at in (best, start)
+    )
+    return Curvature(tops[0], bottom, tops[1], steepest, values, vectors, float(pull))
+
+
+def hessian(objective: Objective, coef: Tensor) -> Array | None:
+    """The Hessian of the objective, shape (q, q), coefficients (p + 1, k) flat; None when it is too large."""
+    p, k = objective.n_features, objective.n_outputs
+    if isinstance(objective, QuadraticObjective):
+        triangle = objective.factor
+        form = quadratic(triangle, Frame.users(p, k), objective.ridge(2.0), 1.0 / triangle.weight)
+        one = np.zeros((p + 1, p + 1))
+        one[:p, :p] = form.curvature + form.weight * np.outer(form.mean, form.mean) + np.diag(form.ridge)
+        if objective.intercept:
+            one[:p, p] = one[p, :p] = form.weight * form.mean
+            one[p, p] = form.weight
+        return np.kron(one, np.eye(k)) if k * (p + 1) <= 10 * FORMED else one
+    assert isinstance(objective, SummedObjective)
+    count = (p + 1) * k
+    if count > FORMED:
+        return None
+    units = torch.eye(count, dtype=torch.float64).reshape(count, p + 1, k)
+    found = np.stack([product(objective, coef, unit).ravel() for unit in units])
+    return np.asarray((found + found.T) / 2.0)
+
+
+def product(objective: SummedObjective, coef: Tensor, direction: Tensor) -> Array:
+    """The Hessian of the objective times a direction, both in its units, shape (p + 1, k)."""
+    if not objective.intercept:
+        direction = torch.cat([direction[:-1], torch.zeros_like(direction[-1:])])
+    bent = objective.product(coef, direction).numpy().copy()
+    bent[:-1] += objective.centre[:, None] * bent[-1]
+    if objective.penalty is not None:
+        bent[:-1] += objective.ridge(1.0)[:, None] * direction[:-1].numpy()
+    if not objective.intercept:
+        bent[-1] = 0.0
+    return np.asarray(bent)
+
+
+def _power(objective: SummedObjective, coef: Tensor) -> float:
+    """The largest eigenvalue by the power method."""
+    at = torch.randn(
+        objective.n_features + 1,
+        objective.n_outputs,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+    )
+    size = 1.0
+    for _ in range(POWERS):
+        at = torch.from_numpy(product(objective, coef, at / at.norm()))
+        before, size = size, float(at.norm())
+        if abs(size - before) <= 1e-4 * size:
+            break
+    return size
+
+
+def _slope(objective: Objective, coef: Tensor) -> Array:
+    """The derivative of the objective, shape (p + 1, k)."""
+    if isinstance(objective, SummedObjective):
+        return np.asarray(objective.slope(coef).numpy())
+    assert isinstance(objective, QuadraticObjective)
+    p, triangle = objective.n_features, objective.factor
+    R, mean, at = triangle.R.high, triangle.mean.high, coef.numpy()
+    missed = at[-1] - (mean[p:] - mean[:p] @ at[:-1])
+    pull = 2.0 / triangle.weight * (R[:p, :p].T @ (R[:p, :p] @ at[:-1] - R[:p, p:]))
+    pull += 2.0 * np.outer(mean[:p], missed) + objective.ridge(2.0)[:, None] * at[:-1]
+    return np.vstack([pull, 2.0 * missed * objective.intercept])
+
+
+@dataclass(frozen=True)
+class _Largest:
+    """A maximum as something to add up."""
+
+    value: float
+
+    def __add__(self, other: _Largest) -> _Largest:
+        return _Largest(max(self.value, other.value))
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def _steepest(block: Block, loss: Loss, coef: Tensor, intercept: bool) -> _Largest:
+    """The largest curvature of a row's loss, ``h (|x|^2 + 1)``."""
+    block = block.counted()
+    if loss.separable:
+        bent = loss.expected(block.predict(coef), block.y).double().amax(dim=1)
+    else:
+        bent = torch.full((len(block.y),), ROUGH, dtype=torch.float64)
+    lengths = torch.ones_like(bent) * float(intercept)
+    for j in range(block.X.shape[1]):
+        column = block.X[:, j]
+        lengths += (column.to_dense() if column.is_sparse else column).double().square()
+    return _Largest(float((bent * lengths).max()) if len(lengths) else 0.0)

