@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
     from torchlinear.estimators.ridge_classifier_cv import RidgeClassifierCV
     from torchlinear.estimators.ridge_cv import RidgeCV
+    from torchlinear.estimators.sgd_classifier import SGDClassifier
+    from torchlinear.estimators.sgd_regressor import SGDRegressor
     from torchlinear.fitted import Fit
     from torchlinear.loop import Status
     from torchlinear.losses.absolute import Absolute
@@ -118,6 +120,8 @@ _WHERE = {
     "ElasticNetCV": "estimators.elastic_net_cv",
     "LinearProbe": "estimators.linear_probe",
     "LinearRegression": "estimators.linear_regression",
+    "SGDClassifier": "estimators.sgd_classifier",
+    "SGDRegressor": "estimators.sgd_regressor",
     "Ridge": "estimators.ridge",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.logistic_cv",
@@ -217,6 +221,8 @@ __all__ = [
     "RidgeClassifierCV",
     "RowsNeeded",
     "Runner",
+    "SGDClassifier",
+    "SGDRegressor",
     "Softmax",
     "Squared",
     "SquaredEpsilonInsensitive",

@@ -28,6 +28,8 @@ __all__ = ["Objective"]
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-15  # relative: a step to a bound ends there or beside it
+
 
 class Objective(ABC):
     """The function that a solver minimises.
@@ -115,6 +117,29 @@ class Objective(ABC):
         if not isinstance(self.penalty, Separable):
             return np.zeros(self.n_features)
         return np.asarray(self.penalty.lasso(self.n_features).numpy() * (weight / 2.0))
+
+    @cached_property
+    def bounds(self) -> tuple[Array, Array]:
+        """Least and largest values of the coefficients, infinite where there are none, each of shape (p,)."""
+        p = self.n_features
+        if not isinstance(self.asked, Separable):
+            return np.full(p, -np.inf), np.full(p, np.inf)
+        return self.asked.lower(p).numpy(), self.asked.upper(p).numpy()
+
+    @property
+    def bounded(self) -> bool:
+        """Whether any coefficient has a bound."""
+        return bool((np.isfinite(self.bounds[0]) | np.isfinite(self.bounds[1])).any())
+
+    def within(self, coef: Tensor) -> Tensor:
+        """The nearest coefficients within the bounds, shape (p + 1, k); as near to one as rounding is at it."""
+        low, high = (torch.from_numpy(bound)[:, None] for bound in self.bounds)
+        if not self.bounded:
+            return coef
+        beta = coef[:-1]
+        for bound in (low, high):
+            beta = torch.where((beta - bound).abs() <= ROUNDING * bound.abs(), bound, beta)
+        return torch.cat([beta.clamp(low, high), coef[-1:]])
 
     def refuse_nonfinite(self) -> None:
         """Raise the error that counts the values which are NaN or inf, by column."""

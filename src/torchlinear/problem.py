@@ -10,6 +10,7 @@ import torch
 
 from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
+from torchlinear.hinges.objective import HingeObjective, ridged
 from torchlinear.inputs import Prepared, prepare
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
@@ -106,11 +107,17 @@ def objective_of(
     if loss.quadratic:
         exact = WideObjective if suits(loss, penalty, rows) else QuadraticObjective
         return exact(loss, penalty, loaded, intercept=intercept, **quadratic)
-    kind = PinballObjective if loss.piecewise else SummedObjective
-    summed = kind(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
+    summed = _summed(loss, penalty)(loss, penalty, loaded, intercept=intercept, n_outputs=n_outputs)
     if near is not None:
         summed.start = near
     return summed
+
+
+def _summed(loss: Loss, penalty: Penalty | None) -> type[SummedObjective]:
+    """The kind of objective of a loss that is not quadratic."""
+    if ridged(loss, penalty):
+        return HingeObjective
+    return PinballObjective if loss.piecewise else SummedObjective
 
 
 def member(registry: Any, given: Any, kind: type) -> Any:

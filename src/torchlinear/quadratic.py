@@ -79,6 +79,12 @@ class QuadraticObjective(Objective):
         self._triangles: dict[str, Triangle] = {}
         self._refined: set[str] = set()
 
+    @cached_property
+    def bounds(self) -> tuple[Array, Array]:
+        """Least and largest values of the coefficients, infinite where there are none, each of shape (p,)."""
+        low, high = super().bounds
+        return np.maximum(low, 0.0) if self.solution == "nonnegative" else low, high
+
     @property
     def n_outputs(self) -> int:
         """k."""
@@ -233,13 +239,14 @@ class QuadraticObjective(Objective):
         The triangle stands for the rows.
         """
         beta, residual, _ = self._residual(coef)
-        p, triangle, positive = self.n_features, self.factor, self.solution == "nonnegative"
+        p, triangle = self.n_features, self.factor
+        low, high = self.bounds
         lasso, ridge, X = self.lasso(triangle.weight), self.ridge(triangle.weight), triangle.R.high[:p, :p]
         free, found = (lasso == 0) & (ridge == 0), np.empty(beta.shape[1])
         for j in range(beta.shape[1]):
-            left, lost = without(X, -residual[:, j], free, beta[:, j], positive=positive)
+            left, lost = without(X, -residual[:, j], free, beta[:, j], lower=low, upper=high)
             squares = float(left @ left + np.square(triangle.R.high[p:, p + j]).sum())
-            found[j] = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, positive=positive)
+            found[j] = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, lower=low, upper=high)
         return found
 
     @property

@@ -35,6 +35,13 @@ def kind_of(solution: Solution, kind: Kind | None) -> Kind:
             f"kind={kind!r} takes a model of classes, but this one (loss {solution.loss}) was fitted on numbers; "
             "use kind='mean' or kind='link'."
         )
+    loss = solution.family
+    decides = solution.classes is not None and loss is not None and not loss.probabilities
+    if kind in ("mean", "proba") and decides:
+        raise InvalidInput(
+            f"kind={kind!r} takes a model of probabilities, but {solution.loss} loss tells classes apart without any; "
+            "use kind='label' or kind='link' (the decision), or fit loss='logistic'."
+        )
     return kind
 
 

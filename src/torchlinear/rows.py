@@ -150,6 +150,14 @@ class TensorRows(Rows):
         X, y = self.X[every], self.y[every]
         return TensorRows(X, y, weight, names=self.names, targets=self.targets, low=low, offset=offset)
 
+    def columns(self, chosen: Tensor) -> TensorRows:
+        """The same rows with some of their features, copied column by column."""
+        X, low = (None if part is None else part.T[chosen].T for part in (self.X, self.low))
+        assert X is not None
+        names = [self.names[j] for j in chosen.tolist()]
+        options: dict[str, Any] = {"names": names, "targets": self.targets, "low": low, "offset": self.offset}
+        return TensorRows(X, self.y, self.weight, **options)
+
 
 class _Deducted(Rows):
     """Rows of another source with the offset taken off the targets."""

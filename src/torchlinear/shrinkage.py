@@ -86,8 +86,8 @@ class Gram:
         lasso: Array,
         ridge: Array,
         start: Array | None = None,
-        *,
-        positive: bool = False,
+        lower: Array | None = None,
+        upper: Array | None = None,
     ) -> Array:
         """Coefficients at strengths per column, shape (p,), in the user's units.
 
@@ -97,8 +97,8 @@ class Gram:
             Strengths in the objective, which has the mean of the squared errors.
         start : ndarray, shape (p, k), optional
             Coefficients to begin at.
-        positive : bool
-            Whether coefficients must not be negative.
+        lower, upper : ndarray, shape (p,), optional
+            Bounds of the coefficients; those that reach one equal it.
 
         Returns
         -------
@@ -108,22 +108,29 @@ class Gram:
         p, k = self.g.shape
         units = self.size / self.scale[:, np.newaxis]
         begin = np.zeros((p, k)) if start is None else start / units
-        lower = np.zeros(p) if positive else None
         half = self.weight / 2.0
+        low = np.full(p, -np.inf) if lower is None else lower
+        high = np.full(p, np.inf) if upper is None else upper
         found = np.empty((p, k))
         for j in range(k):
-            found[:, j] = minimise(
+            ends = low / units[:, j], high / units[:, j]
+            at = minimise(
                 self.H,
                 np.ascontiguousarray(self.g[:, j]),
                 np.ascontiguousarray(begin[:, j]),
                 half * lasso / (self.scale * self.size[j]),
                 half * ridge / np.square(self.scale),
-                lower,
+                *ends,
             ).beta
-        return found * units
+            found[:, j] = np.where(at == ends[0], low, np.where(at == ends[1], high, at * units[:, j]))
+        return found
 
-    def judged(self, beta: Array, lasso: Array, ridge: Array) -> Judged:
-        """How far coefficients, shape (p, k), are from the optimum at strengths per column, shape (p,)."""
+    def judged(
+        self, beta: Array, lasso: Array, ridge: Array, lower: Array | None = None, upper: Array | None = None
+    ) -> Judged:
+        """How far coefficients, shape (p, k), are from the optimum at strengths and bounds per column, shape (p,)."""
+        low = np.full(lasso.size, -np.inf) if lower is None else lower
+        high = np.full(lasso.size, np.inf) if upper is None else upper
         half, units = self.weight / 2.0, self.size / self.scale[:, np.newaxis]
         scaled = np.ascontiguousarray((beta / units).T)
         pulls = self.g.T - scaled @ self.H
@@ -131,34 +138,55 @@ class Gram:
         worst = 0.0
         free = (lasso == 0) & (ridge == 0)
         for j, (b, pull) in enumerate(zip(scaled, pulls)):
-            left, lost = self._without(pull, free)
+            ends = low / units[:, j], high / units[:, j]
+            left, lost = self._without(pull, free, b, *ends)
             l1, l2 = half * lasso / (self.scale * self.size[j]), half * ridge / np.square(self.scale)
-            worst = max(worst, 2.0 * gap(left, b, l1, l2, squares[j] - lost, lost, positive=False))
+            rest = squares[j] - lost
+            worst = max(worst, 2.0 * gap(left, b, l1, l2, rest, lost, lower=ends[0], upper=ends[1]))
         return Judged(worst, np.where(self.constant, np.nan, squares))
 
-    def _without(self, pull: Array, free: NDArray[np.bool_]) -> tuple[Array, float]:
-        """The pull of residuals less their part in the columns that no penalty holds, and the square of that part."""
-        if not free.any():
-            return pull, 0.0
-        part = np.linalg.lstsq(self.H[np.ix_(free, free)], pull[free])[0]
-        return pull - self.H[:, free] @ part, float(part @ pull[free])
+    def _without(
+        self, pull: Array, free: NDArray[np.bool_], b: Array, lower: Array, upper: Array
+    ) -> tuple[Array, float]:
+        """The pull of residuals less their part in the columns that nothing holds, and the square of that part.
 
-    def lost(self, beta: Array) -> float:
-        """How many times larger rounding can be in the coefficients that are not zero than in H, at least."""
+        As `kernels.duality.without`, from products of the columns alone.
+        """
+        out, left, lost = free & (b > lower) & (b < upper), pull, 0.0
+        while out.any():
+            part = np.linalg.lstsq(self.H[np.ix_(out, out)], pull[out])[0]
+            left, lost = pull - self.H[:, out] @ part, float(part @ pull[out])
+            pulled = free & ~out & ((np.isposinf(upper) & (left > 0)) | (np.isneginf(lower) & (left < 0)))
+            if not pulled.any():
+                break
+            out = out | pulled
+        return left, lost
+
+    def lost(self, beta: Array, lower: Array | None = None, upper: Array | None = None) -> float:
+        """How many times larger rounding can be in the coefficients that can move than in H, at least."""
         worst = 1.0
-        for support in filter(len, map(np.flatnonzero, beta.T)):
+        for support in filter(len, _moving(beta, lower, upper)):
             factor, singular = lapack.dpotrf(self.H[np.ix_(support, support)])
             pivots = np.square(np.diagonal(factor))
             worst = max(worst, np.inf if singular else 1.0 / float(pivots.min(initial=1.0)))
         return worst
 
-    def corrected(self, beta: Array, pull: Array, lasso: Array, ridge: Array) -> Array:
+    def corrected(
+        self,
+        beta: Array,
+        pull: Array,
+        lasso: Array,
+        ridge: Array,
+        lower: Array | None = None,
+        upper: Array | None = None,
+    ) -> Array:
         """Coefficients whose linear system holds for a `pull`, shape (p, k), of the residuals that has more digits.
 
-        Those that are zero stay so; where a sign would change, it was rounding that chose it, and nothing does.
+        Those that are zero or at a bound stay so; where a sign would change or a bound be passed, it was rounding
+        that chose them, and nothing does.
         """
         half, better = self.weight / 2.0, beta.copy()
-        for j, support in enumerate(map(np.flatnonzero, beta.T)):
+        for j, support in enumerate(_moving(beta, lower, upper)):
             if support.size == 0:
                 continue
             now, scale = beta[support, j], self.scale[support]
@@ -167,9 +195,20 @@ class Gram:
             matrix[np.diag_indices(support.size)] += half * ridge[support] / np.square(scale)
             _, step, singular = lapack.dposv(matrix, slope / scale)
             to = now + step / scale
-            if not singular and (np.sign(to) == np.sign(now)).all():
+            inside = np.ones(to.size, dtype=np.bool_)
+            if lower is not None and upper is not None:
+                inside = (to >= lower[support]) & (to <= upper[support])
+            if not singular and ((np.sign(to) == np.sign(now)) & inside).all():
                 better[support, j] = to
         return better
+
+
+def _moving(beta: Array, lower: Array | None, upper: Array | None) -> list[NDArray[np.intp]]:
+    """Features of each target whose coefficients are neither zero nor at a bound."""
+    moving = beta != 0.0
+    if lower is not None and upper is not None:
+        moving &= (beta > lower[:, np.newaxis]) & (beta < upper[:, np.newaxis])
+    return [np.flatnonzero(column) for column in moving.T]
 
 
 def pull_of(moments: Moments, beta: Array, *, intercept: bool = True) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from torchlinear.block import Block
@@ -111,6 +112,14 @@ class SparseRows(Rows):
                 None,
                 None if self.offset is None else self.offset[part],
             )
+
+    def columns(self, chosen: Tensor) -> SparseRows:
+        """The same rows with some of their features, copied."""
+        parts = (self.X.values(), self.X.col_indices(), self.X.crow_indices())
+        whole = csr_array(tuple(part.numpy() for part in parts), shape=tuple(self.X.shape))
+        names = [self.names[j] for j in chosen.tolist()]
+        X = as_csr(whole[:, chosen.numpy()])
+        return SparseRows(X, self.y, self.weight, names=names, targets=self.targets, offset=self.offset)
 
 
 def _rows(X: Tensor, first: int, last: int) -> Tensor:

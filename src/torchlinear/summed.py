@@ -272,16 +272,16 @@ class SummedObjective(Objective):
         squares = spread.squares[:p] + (0.0 if self.intercept else spread.weight * np.square(spread.mean[:p]))
         norms = np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
-            pull = self._subgradient(self.pull(coef, mean), coef[:-1].numpy())
+            pull = self._subgradient(self.pull(coef, mean), coef[:-1])
             steepest = (np.abs(pull) / norms)[squares > 0].max(initial=0.0)
             missed = np.abs(self.at(coef).pull[-1]).max() / np.sqrt(spread.weight) if self.intercept else 0.0
             return float(np.maximum(steepest, missed) / self.size)
 
-    def _subgradient(self, pull: Array, beta: Array) -> Array:
+    def _subgradient(self, pull: Array, beta: Tensor) -> Array:
         """The smallest subgradient of W F by beta, shape (p, k), given the slope of its smooth part."""
-        strength = self.lasso(self.weight)[:, None]
-        at_kink = np.copysign(np.maximum(np.abs(pull) - strength, 0.0), pull)
-        return np.where(beta == 0, at_kink, pull + strength * np.sign(beta))
+        if self.penalty is None:
+            return pull
+        return self.weight * self.penalty.steepest(torch.from_numpy(pull / self.weight), beta).numpy()
 
 
 def _spread(block: Block, loss: Loss, centre: Array, n_outputs: int) -> Spread:

@@ -32,7 +32,10 @@ TARGETS: dict[str, Callable[[Random], Any]] = {
     "tweedie": lambda rng: rng.gamma(2.0, size=(N, K)) * rng.integers(2, size=(N, K)),
     "inverse_gaussian": lambda rng: rng.wald(1.0, 2.0, size=(N, K)) + 1e-3,
     "softmax": lambda rng: rng.integers(K, size=(N, 1)),
-}
+} | dict.fromkeys(
+    ("hinge", "squared_hinge"),  # proportions on the grid on which the others are put, and labels
+    lambda rng: np.where(rng.random((N, K)) < 0.5, rng.random((N, K)), rng.integers(2, size=(N, K))),
+)
 MEANS: dict[str, Callable[[Random], Any]] = {
     "binomial": lambda rng: rng.uniform(0.02, 0.98, size=(N, K)),
     "squared": lambda rng: rng.uniform(0.2, 4.0, size=(N, K)),

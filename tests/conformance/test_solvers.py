@@ -37,6 +37,8 @@ LOSSES: dict[str, Loss] = {
     "poisson": tl.Poisson(),
     "softmax": Softmax(),
     "absolute": Absolute(),
+    "hinge": tl.Hinge(),
+    "squared_hinge": tl.SquaredHinge(),
 }
 
 
@@ -50,6 +52,8 @@ def rows_of(kind: str, rng: np.random.Generator) -> TensorRows:
         "poisson": lambda: rng.poisson(2.0, size=(N, K)),
         "softmax": lambda: rng.integers(0, K, size=(N, 1)),
         "absolute": lambda: X[:, :1] + rng.normal(size=(N, 1)),
+        "hinge": lambda: rng.integers(0, 2, size=(N, K)),
+        "squared_hinge": lambda: rng.integers(0, 2, size=(N, K)),
     }[kind]()
     weight = rng.uniform(0.5, 2.0, size=N)
     return TensorRows(*(torch.from_numpy(np.asarray(a, dtype=np.float64)) for a in (X, y, weight)))

@@ -48,9 +48,11 @@ def test_what_it_cannot_do_it_says() -> None:
     ):
         tl.fit(X, y, solver="interior_point")
     with pytest.raises(
-        tl.InvalidInput, match=r"quantile.* with L2\(1\) is no linear programme; use penalty='l1'"
+        tl.InvalidInput, match=r"hinge loss with no penalty has no unique optimum; use penalty=tl.L2"
     ):
-        tl.fit(X, y, loss="quantile", penalty="l2")
+        tl.fit(X, y > 1, loss="hinge")
+    with pytest.raises(tl.InvalidInput, match=r"epsilon_insensitive loss with L1\(1\) has no unique optimum"):
+        tl.fit(X, y, loss="epsilon_insensitive", penalty="l1")
 
 
 def test_quantiles_do_not_mind_outliers(rng: np.random.Generator) -> None:

@@ -50,6 +50,8 @@ class TrainingRows:
         Targets.
     sample_weight : float or array, shape (n,), optional
         Weights, at least 0.
+    reset : bool
+        Whether the features are learnt anew; otherwise they must be those of the last fit.
 
     Attributes
     ----------
@@ -67,7 +69,9 @@ class TrainingRows:
 
     numeric: ClassVar[bool] = True  # whether targets are numbers, not labels
 
-    def __init__(self, estimator: LinearEstimator, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimator: LinearEstimator, X: Any, y: Any, sample_weight: Any, reset: bool = True
+    ) -> None:
         self.device = X.device if isinstance(X, torch.Tensor) else None
         tags = get_tags(estimator)
         self.X, targets = validate_data(
@@ -80,6 +84,7 @@ class TrainingRows:
             multi_output=tags.target_tags.multi_output
             or (tags.classifier_tags is not None and tags.classifier_tags.multi_label),
             ensure_all_finite=not estimator._sums_show_nonfinite,
+            reset=reset,
         )
         self.weight: NDArray[np.float64] | None = None
         if sample_weight is not None:
@@ -98,6 +103,11 @@ class TrainingRows:
     def total_weight(self) -> float:
         """Sum of the weights; the number of rows without any."""
         return float(_num_samples(self.X) if self.weight is None else self.weight.sum())
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The weights, ones without any; shape (n,)."""
+        return np.ones(_num_samples(self.X)) if self.weight is None else self.weight
 
     def tensors(self, target: Any = slice(None)) -> TensorRows | SparseRows:
         """The rows as tensors that share the arrays' memory, with some of the targets."""

@@ -34,6 +34,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+BOUNDS = ("Box(", "NonNegative(")  # penalties that are constraints, as summaries print them
 OPTIMUM = 1e-6  # largest certificate at which the errors of the optimum are also those of the fit
 
 
@@ -45,6 +46,11 @@ def refusal(solution: Solution) -> str | None:
         return (
             f"the fit (loss {solution.loss}) kept no cross products of its rows; "
             "tl.fit(X, y) with the squared loss does."
+        )
+    if any(name in solution.penalty for name in BOUNDS):
+        return (
+            f"{solution.penalty} keeps the coefficients within bounds, and classical standard errors and p-values "
+            "do not hold where one may end at its bound; fit without bounds to have them."
         )
     if solution.penalty != "none":
         return (

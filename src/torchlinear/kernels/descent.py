@@ -21,7 +21,7 @@ the parameters. What `full_batch` and `mini_batch` are given stays as it is; the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class Rule:
         Parameters and state are float32.
     single_scalars : bool
         The scalars ``step`` and ``mu_product`` are float32, torch's default.
+    lasso : array, shape (P,) or (0,)
+        Price of the absolute value of each parameter, met by a proximal step after each update; empty for none.
     """
 
     code: int
@@ -67,6 +69,7 @@ class Rule:
     spans: NDArray[np.int64]
     single: bool = False
     single_scalars: bool = True
+    lasso: Array = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +293,7 @@ def follow(rule: Rule, walk: Walk, gradients: Array, rates: Array) -> Walk:
     return walk
 
 
-def rule_numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array]:
+def rule_numbers(rule: Rule, rates: Array) -> tuple[int, bool, bool, NDArray[np.int64], Array, Array, Array]:
     """Return the rule with learning rates (steps, G) as the first arguments of a compiled loop."""
     rates = np.ascontiguousarray(rates, dtype=np.float64)
-    return rule.code, rule.single, rule.single_scalars, rule.spans, rule.hyper, rates
+    return rule.code, rule.single, rule.single_scalars, rule.spans, rule.hyper, rates, rule.lasso

@@ -1,16 +1,15 @@
 """Duality gaps of penalised least squares: how far above its minimum an objective can be.
 
-Of   P(b) = 1/2 |y - X b|^2 + sum_j (lasso_j |b_j| + ridge_j / 2 b_j^2)   and its dual (Fenchel),
+Of   P(b) = 1/2 |y - X b|^2 + sum_j f_j(b_j),   f_j(b) = lasso_j |b| + ridge_j / 2 b^2 for lower_j <= b <= upper_j,
+and infinite elsewhere, and its dual (Fenchel),
 
-    D(t) = 1/2 |y|^2 - 1/2 |y - t|^2 - sum_j conjugate_j(x_j't),
+    D(t) = 1/2 |y|^2 - 1/2 |y - t|^2 - sum_j f_j*(x_j't),     f*(u) = max over lower <= b <= upper of u b - f(b),
 
-    conjugate_j(u) = (|u| - lasso_j)+^2 / (2 ridge_j),     for ridge_j = 0 infinite where |u| > lasso_j,
+P(b) - min P <= P(b) - D(t) for any t. As t we take s r: the residuals r less their part in the columns that nothing
+holds, and s <= 1 a scale at which D is finite (El Ghaoui, Viallon, Rabbani 2012; Fercoq, Gramfort, Salmon 2015,
+"Mind the duality gap"). With u = X'r and q what the residuals lost to those columns, the gap is
 
-P(b) - min P <= P(b) - D(t) for any t. As t we take s r: the residuals r less their part in the columns that no
-penalty holds, and s <= 1 the largest scale at which D is finite (El Ghaoui, Viallon, Rabbani 2012; Fercoq, Gramfort,
-Salmon 2015, "Mind the duality gap"). With u = X'r and q what the residuals lost to those columns, the gap is
-
-    q / 2 + (1 - s)^2 / 2 |r|^2 + sum_j (lasso_j |b_j| + ridge_j / 2 b_j^2 - s b_j u_j + conjugate_j(s u_j)),
+    q / 2 + (1 - s)^2 / 2 |r|^2 + sum_j (f_j(b_j) + f_j*(s u_j) - s b_j u_j),
 
 in which no term is negative, so nothing cancels.
 """
@@ -23,10 +22,19 @@ from numpy.typing import NDArray
 __all__ = ["gap", "without"]
 
 Array = NDArray[np.float64]
+Bound = Array | float
 
 
 def gap(
-    pull: Array, beta: Array, lasso: Array, ridge: Array, squares: float, lost: float = 0.0, *, positive: bool
+    pull: Array,
+    beta: Array,
+    lasso: Array,
+    ridge: Array,
+    squares: float,
+    lost: float = 0.0,
+    *,
+    lower: Bound = -np.inf,
+    upper: Bound = np.inf,
 ) -> float:
     """Duality gap of one target.
 
@@ -35,43 +43,66 @@ def gap(
     pull : ndarray, shape (p,)
         ``X'r``.
     beta : ndarray, shape (p,)
-        The coefficients.
+        The coefficients, within their bounds.
     lasso, ridge : ndarray, shape (p,)
         Strengths.
     squares : float
         ``|r|^2``.
     lost : float
-        q, what the residuals lost to columns without a penalty, whose `pull` is 0.
-    positive : bool
-        Whether coefficients are at least 0; then only a positive pull counts.
+        q, what the residuals lost to columns without a penalty (see `without`); what pull is left of them inside of
+        their bounds, or towards infinity, is rounding.
+    lower, upper : ndarray, shape (p,), or float
+        Bounds, which may be infinite.
 
     Returns
     -------
     float
         The gap, at least 0.
     """
-    held = (lasso > 0) | (ridge > 0)
-    toward = pull if positive else np.abs(pull)
-    bound = held & (ridge == 0) & (toward > lasso)
-    scale = float((lasso[bound] / toward[bound]).min(initial=1.0))
-    over = np.maximum(scale * toward - lasso, 0.0)
-    conjugate = np.divide(np.square(over), 2.0 * ridge, out=np.zeros_like(pull), where=ridge > 0)
-    terms = lasso * np.abs(beta) + ridge / 2.0 * np.square(beta) - scale * beta * pull + conjugate
-    return float(lost / 2.0 + (1.0 - scale) ** 2 / 2.0 * squares + np.maximum(terms, 0.0)[held].sum())
+    free, inside = (lasso == 0) & (ridge == 0), (beta > lower) & (beta < upper)
+    down, up = free & (inside | np.isneginf(lower)), free & (inside | np.isposinf(upper))
+    pull = np.clip(pull, np.where(down, 0.0, -np.inf), np.where(up, 0.0, np.inf))
+    over = (ridge == 0) & (np.abs(pull) > lasso)
+    endless = over & np.isinf(np.where(pull > 0, upper, lower))
+    share = np.divide(lasso, np.abs(pull), out=np.ones_like(pull), where=over)
+    scales = {float(share[chosen].min(initial=1.0)) for chosen in (endless, endless | (over & inside))}
+    terms = (
+        _terms(s * pull, beta, lasso, ridge, lower, upper) + (1.0 - s) ** 2 / 2.0 * squares for s in scales
+    )
+    return lost / 2.0 + min(terms)
+
+
+def _terms(u: Array, beta: Array, lasso: Array, ridge: Array, lower: Bound, upper: Bound) -> float:
+    """Sum of ``f(b) + f*(u) - b u``, each at least 0: of f(b) - u b less its minimum, which is at `best`."""
+    over = np.copysign(np.maximum(np.abs(u) - lasso, 0.0), u)
+    ends = np.where(over > 0, upper, np.where(over < 0, lower, 0.0))
+    ends = np.where(np.isinf(ends), 0.0, ends)  # there |u| is the strength, but for rounding
+    best = np.clip(np.divide(over, ridge, out=ends, where=ridge > 0), lower, upper)
+    terms = (beta - best) * (ridge / 2.0 * (beta + best) - u) + lasso * (np.abs(beta) - np.abs(best))
+    return float(np.maximum(terms, 0.0).sum())
 
 
 def without(
-    X: Array, residual: Array, free: NDArray[np.bool_], beta: Array, *, positive: bool
+    X: Array,
+    residual: Array,
+    free: NDArray[np.bool_],
+    beta: Array,
+    *,
+    lower: Bound = -np.inf,
+    upper: Bound = np.inf,
 ) -> tuple[Array, float]:
     """Take out of the residuals, shape (n,), what columns without a penalty explain; also the square of that.
 
-    Of coefficients that must not be negative, those at zero may keep a pull below zero.
+    Of coefficients at a bound only those count that would go away from it without end.
     """
-    out = free & (beta != 0.0) if positive else free
+    out = free & (beta > lower) & (beta < upper)
     while True:
         left, lost = _projected(X[:, out], residual)
-        pulled = free & ~out & (X.T @ left > 0.0)
-        if not positive or not pulled.any():
+        if not (free & ~out).any():
+            return left, lost
+        pull = X.T @ left
+        pulled = free & ~out & ((np.isposinf(upper) & (pull > 0)) | (np.isneginf(lower) & (pull < 0)))
+        if not pulled.any():
             return left, lost
         out = out | pulled
 

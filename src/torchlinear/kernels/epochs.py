@@ -18,15 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled, inlined, prefetch
-from torchlinear.kernels.update import SGD, Array, advance, stored, tick
+from torchlinear.kernels.update import SGD, Array, advance, shrink, stored, tick
 
-__all__ = ["AHEAD", "LINE", "RULE", "WALK", "follow", "full_batch", "is_plain", "mini_batch", "penalty"]
+__all__ = [
+    "AHEAD",
+    "LINE",
+    "RULE",
+    "WALK",
+    "follow",
+    "full_batch",
+    "is_plain",
+    "kinks",
+    "mini_batch",
+    "move",
+    "penalty",
+]
 
 AHEAD = 16  # rows that are asked for before they are gathered
 LINE = 8  # float64 numbers of a cache line
 BLOCK_ROWS = 256  # rows gathered at a time: 20 float64 columns fill 40 KB, inside the second-level cache
 
-RULE = "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1]"
+RULE = (
+    "int64, boolean, boolean, const int64[:, ::1], const float64[:, ::1], const float64[:, ::1],"
+    " const float64[::1]"
+)
 WALK = "float64[::1], float64[:, ::1], float64[:, ::1], float64[::1]"
 _FORM = ", ".join(["const float64[:, ::1]", "const float64[::1]", "float64"] + 5 * ["const float64[::1]"])
 _SCALES = ", ".join(4 * ["const float64[::1]"] + ["float64"] + 2 * ["const float64[::1]"])
@@ -34,37 +49,49 @@ _DTYPES = [(x, y) for x in ("float64", "float32") for y in ("float64", "float32"
 
 
 @inlined
-def is_plain(code: int, spans: NDArray[np.int64], hyper: Array) -> tuple[bool, float, int, int]:
+def is_plain(code: int, spans: NDArray[np.int64], hyper: Array, lasso: Array) -> tuple[bool, float, int, int]:
     """Whether a step is ``t - sign * lr * g`` on one span; with the sign and the span."""
-    if code != SGD or spans.shape[0] != 1 or hyper.shape[0] != 1 or hyper[0, 1] != 0.0 or hyper[0, 3] != 0.0:
+    alone = code == SGD and spans.shape[0] == 1 and hyper.shape[0] == 1 and lasso.size == 0
+    if not alone or hyper[0, 1] != 0.0 or hyper[0, 3] != 0.0:
         return False, 1.0, 0, 0
     return True, -1.0 if hyper[0, 2] != 0.0 else 1.0, spans[0, 0], spans[0, 1]
+
+
+@inlined
+def move(
+    code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
+) -> None:  # fmt: skip
+    """Take the step of the rule with the learning rates (G,) along `grad`."""
+    tick(code, hyper, clock, single_scalars)
+    advance(code, spans, hyper, rates, clock, theta, grad, slots, single)
+    if lasso.size:
+        shrink(code, spans, hyper, rates, clock, lasso, theta, slots, single)
 
 
 @compiled(f"void({RULE}, {WALK}, const float64[:, ::1])")
 def follow(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array, gradients: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array, gradients: Array,
 ) -> None:  # fmt: skip
     """Apply the rule to given gradients."""
     for t in range(gradients.shape[0]):
         for i in range(theta.size):
             grad[i] = stored(gradients[t, i], single)
-        tick(code, hyper, clock, single_scalars)
-        advance(code, spans, hyper, rates[t], clock, theta, grad, slots, single)
+        move(code, single, single_scalars, spans, hyper, rates[t], lasso, theta, slots, clock, grad)
 
 
 @compiled(f"int64({RULE}, {WALK}, {_FORM}, float64[::1])")
 def full_batch(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
     curvature: Array, mean: Array, weight: float, anchor: Array, slope: Array, floor: Array,
     ridge: Array, gain: Array, losses: Array,
 ) -> int:  # fmt: skip
     """Run epochs on the quadratic; return how many."""
     p, k = mean.size, floor.size
     d, pull = np.empty(p), np.empty(p)
-    plain, sign, start, stop = is_plain(code, spans, hyper)
+    plain, sign, start, stop = is_plain(code, spans, hyper, lasso)
     t, g = theta[start:stop], grad[start:stop]
     for epoch in range(losses.size):
         loss = 0.0
@@ -87,14 +114,15 @@ def full_batch(
                 grad[s + i] = stored(slope[s + i] + pull[i] + weight * c * mean[i] + ridge[i] * w, single)
             grad[b] = stored(slope[b] + weight * c, single)
             loss += gain[o] * (floor[o] + along + 0.5 * bend)
+        if lasso.size:
+            loss += kinks(theta, lasso, gain)
         losses[epoch] = loss
         if plain:
             rate = sign * rates[epoch, 0]
             for i in range(t.size):
                 t[i] = stored(t[i] - rate * g[i], single)
         else:
-            tick(code, hyper, clock, single_scalars)
-            advance(code, spans, hyper, rates[epoch], clock, theta, grad, slots, single)
+            move(code, single, single_scalars, spans, hyper, rates[epoch], lasso, theta, slots, clock, grad)
         if not np.isfinite(loss) and not np.isfinite(theta).all():
             return epoch + 1
     return losses.size
@@ -148,7 +176,7 @@ _MINI_BATCH = [
 @compiled(*_MINI_BATCH, fastmath={"reassoc", "contract", "nsz"})
 def mini_batch(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
     X: Array, y: Array, weight: Array, order: NDArray[np.int32], first: int, last: int, batch_size: int,
     centre: Array, scale: Array, target_centre: Array, target_scale: Array, factor: float,
     ridge: Array, gain: Array, total: Array,
@@ -156,7 +184,7 @@ def mini_batch(
     """Run batches over the rows of `order` from `first`; return where it ended."""
     (n, p), k = X.shape, y.shape[1]
     rows, targets, weights = np.empty((BLOCK_ROWS, p)), np.empty((BLOCK_ROWS, k)), np.ones(BLOCK_ROWS)
-    plain, sign, start, stop = is_plain(code, spans, hyper)
+    plain, sign, start, stop = is_plain(code, spans, hyper, lasso)
     t, g, rate, penalised = theta[start:stop], grad[start:stop], sign * rates[0, 0], ridge.any()
     alone = plain and k == 1 and batch_size == 1 and not penalised and start == 0 and stop == p + 1
     loss, used, size, at = 0.0, 0, min(batch_size, n - first), first
@@ -207,6 +235,8 @@ def mini_batch(
             loss *= factor
             if penalised:
                 loss += 0.5 * size * penalty(theta, grad, ridge, gain)
+            if lasso.size:
+                loss += size * kinks(theta, lasso, gain)
             if single:
                 for j in range(theta.size):
                     grad[j] = stored(grad[j], True)
@@ -215,8 +245,7 @@ def mini_batch(
                 for j in range(t.size):
                     t[j] = stored(t[j] - rate * g[j], single)
             else:
-                tick(code, hyper, clock, single_scalars)
-                advance(code, spans, hyper, rates[0], clock, theta, grad, slots, single)
+                move(code, single, single_scalars, spans, hyper, rates[0], lasso, theta, slots, clock, grad)
             if not np.isfinite(loss) and not np.isfinite(theta).all():
                 return at + i + 1
             loss, used, size = 0.0, 0, min(batch_size, n - (at + i + 1))
@@ -233,4 +262,14 @@ def penalty(theta: Array, grad: Array, ridge: Array, gain: Array) -> float:
             t = theta[o * p + j]
             grad[o * p + j] += ridge[j] * t
             value += gain[o] * ridge[j] * t * t
+    return value
+
+
+@inlined
+def kinks(theta: Array, lasso: Array, gain: Array) -> float:
+    """Return ``sum_i lasso_i |theta_i|``, weighted by what the outputs count."""
+    p, value = theta.size // gain.size - 1, 0.0
+    for o in range(gain.size):
+        for j in range(o * p, o * p + p):
+            value += gain[o] * lasso[j] * abs(theta[j])
     return value

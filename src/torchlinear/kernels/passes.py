@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled, inlined, prefetch
-from torchlinear.kernels.epochs import AHEAD, LINE, RULE, WALK, is_plain, penalty
+from torchlinear.kernels.epochs import AHEAD, LINE, RULE, WALK, is_plain, kinks, move, penalty
 from torchlinear.kernels.losses import slopes
-from torchlinear.kernels.update import Array, advance, stored, tick
+from torchlinear.kernels.update import Array, stored
 
 __all__ = ["ENTRIES", "NOTHING", "ROWS", "SHARES", "full_batch", "mini_batch"]
 
@@ -115,21 +115,24 @@ def _add(
 
 @inlined
 def _finish(
-    divisor: int, factor: float, size: int, sums: Array, theta: Array, grad: Array, ridge: Array, single: bool
-) -> float:
+    divisor: int, factor: float, size: int, sums: Array, theta: Array, grad: Array, ridge: Array, lasso: Array,
+    single: bool,
+) -> float:  # fmt: skip
     """Make the mean, or what is asked for, of the sums over a batch, with the penalty; return its loss."""
-    share = factor
+    share, k = factor, theta.size // (ridge.size + 1)
     if divisor == ROWS:
         share = factor / size
     elif divisor == ENTRIES:
-        share = factor / (size * (theta.size // (ridge.size + 1)))
+        share = factor / (size * k)
     elif divisor == SHARES:
         share = factor / sums[1]
     for j in range(theta.size):
         grad[j] *= share
     loss = sums[0] * share
     if ridge.any():
-        loss += 0.5 * penalty(theta, grad, ridge, np.ones(theta.size // (ridge.size + 1)))
+        loss += 0.5 * penalty(theta, grad, ridge, np.ones(k))
+    if lasso.size:
+        loss += kinks(theta, lasso, np.ones(k))
     if single:
         for j in range(theta.size):
             grad[j] = stored(grad[j], True)
@@ -139,17 +142,16 @@ def _finish(
 @inlined
 def _step(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
 ) -> None:  # fmt: skip
     """Apply the rule."""
-    plain, sign, start, stop = is_plain(code, spans, hyper)
+    plain, sign, start, stop = is_plain(code, spans, hyper, lasso)
     if plain:
         t, g, rate = theta[start:stop], grad[start:stop], sign * rates[0]
         for j in range(t.size):
             t[j] = stored(t[j] - rate * g[j], single)
     else:
-        tick(code, hyper, clock, single_scalars)
-        advance(code, spans, hyper, rates, clock, theta, grad, slots, single)
+        move(code, single, single_scalars, spans, hyper, rates, lasso, theta, slots, clock, grad)
 
 
 @compiled(
@@ -161,7 +163,7 @@ def _step(
 )
 def full_batch(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
     loss_code: int, numbers: Array, weights: Array, divisor: int, factor: float, ridge: Array,
     tiles: Array, targets: Array, weight: Array, n: int, losses: Array,
 ) -> int:  # fmt: skip
@@ -179,8 +181,8 @@ def full_batch(
                 loss_code, numbers, weights, min(width, n - at * width), tiles[at], targets[at],
                 weight[at] if weight.size else none, theta, eta, loss, share, room, grad, sums,
             )  # fmt: skip
-        losses[epoch] = _finish(divisor, factor, n, sums, theta, grad, ridge, single)
-        _step(code, single, single_scalars, spans, hyper, rates[epoch], theta, slots, clock, grad)
+        losses[epoch] = _finish(divisor, factor, n, sums, theta, grad, ridge, lasso, single)
+        _step(code, single, single_scalars, spans, hyper, rates[epoch], lasso, theta, slots, clock, grad)
         if not np.isfinite(losses[epoch]) and not np.isfinite(theta).all():
             return epoch + 1
     return losses.size
@@ -218,7 +220,7 @@ def _gather(
 )
 def mini_batch(
     code: int, single: bool, single_scalars: bool, spans: NDArray[np.int64], hyper: Array, rates: Array,
-    theta: Array, slots: Array, clock: Array, grad: Array,
+    lasso: Array, theta: Array, slots: Array, clock: Array, grad: Array,
     loss_code: int, numbers: Array, weights: Array, divisor: int, factor: float, ridge: Array,
     X: Array, y: Array, weight: Array, centre: Array, scale: Array,
     order: NDArray[np.int32], first: int, last: int, batch_size: int, width: int, total: Array,
@@ -244,10 +246,10 @@ def mini_batch(
             _add(
                 loss_code, numbers, weights, m, tile, targets, counts, theta, eta, loss, share, room, grad, sums,
             )  # fmt: skip
-        mean = _finish(divisor, factor, size, sums, theta, grad, ridge, single)
+        mean = _finish(divisor, factor, size, sums, theta, grad, ridge, lasso, single)
         total[0] += mean * size
         start += size
-        _step(code, single, single_scalars, spans, hyper, rates[0], theta, slots, clock, grad)
+        _step(code, single, single_scalars, spans, hyper, rates[0], lasso, theta, slots, clock, grad)
         if not np.isfinite(mean) and not np.isfinite(theta).all():
             return start
     return last

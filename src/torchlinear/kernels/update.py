@@ -15,6 +15,12 @@ Sources: Qian 1999 and Sutskever et al. 2013 (momentum, Nesterov); Duchi, Hazan,
 Tieleman, Hinton 2012 (RMSprop); Kingma, Ba 2015 (Adam); Reddi, Kale, Kumar 2018 (AMSGrad);
 Loshchilov, Hutter 2019 (AdamW); Zeiler 2012 (Adadelta); Dozat 2016 (NAdam).
 
+`shrink` follows an update where coefficients have a price per absolute value: the proximal step of that price in
+the metric of the update, which is what g was multiplied by (Yun, Lozano, Yang 2021, "Adaptive proximal gradient
+methods for structured neural networks"). A momentum buffer then remembers the way that was really gone (Ochs, Chen,
+Brox, Pock 2014, "iPiano"; with Nesterov's momentum it is Beck and Teboulle's FISTA 2009), so that the optimum stays
+where it is.
+
 Arithmetic is float64. When the parameters are float32 (`single`), everything that is kept, a parameter or a
 state entry, is rounded to float32 as it is stored, which is how torch keeps it.
 """
@@ -24,7 +30,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from torchlinear.kernels import inlined
+from torchlinear.kernels import compiled, inlined
 
 __all__ = [
     "ADADELTA",
@@ -37,6 +43,7 @@ __all__ = [
     "SLOTS",
     "Array",
     "advance",
+    "shrink",
     "stored",
     "tick",
 ]
@@ -234,3 +241,75 @@ def _nadam(
         root = math.sqrt(v / left) + eps
         t = stored(t - on_gradient * g / root, single)
         theta[i] = stored(t - on_mean * m / root, single)
+
+
+@inlined
+def _beyond(x: float, price: float) -> float:
+    """What x has beyond the interval from -price to price: exactly 0 inside."""
+    return x - min(max(x, -price), price)
+
+
+@compiled(
+    "void(int64, const int64[:, ::1], const float64[:, ::1], const float64[::1], const float64[:, ::1],"
+    " const float64[::1], float64[::1], float64[:, ::1], boolean)"
+)
+def shrink(
+    code: int, spans: NDArray[np.int64], hyper: Array, rates: Array, clock: Array, lasso: Array,
+    theta: Array, slots: Array, single: bool,
+) -> None:  # fmt: skip
+    """Take the proximal step of ``sum_i lasso_i |theta_i|`` that belongs to the update just made."""
+    for s in range(spans.shape[0]):
+        start, stop, row = spans[s, 0], spans[s, 1], spans[s, 2]
+        h, lr, step = hyper[row], rates[row], clock[row, 0]
+        price, t = lasso[start:stop], theta[start:stop]
+        if code == SGD:
+            _shrink_sgd(h, lr, step, price, t, slots[0, start:stop], single)
+        elif code == RMSPROP:
+            _shrink_rmsprop(h, lr, price, t, slots[:, start:stop], single)
+        else:
+            for i in range(t.size):
+                metric = _metric(code, h, lr, step, clock[row, 1], slots[:, start + i])
+                t[i] = stored(_beyond(t[i], metric * price[i]), single)
+
+
+@inlined
+def _metric(code: int, h: Array, lr: float, step: float, product: float, slots: Array) -> float:
+    """What the gradient of an entry was multiplied by; of Adadelta, what it will be multiplied by."""
+    if code == ADAGRAD:
+        return lr / (1.0 + (step - 1.0) * h[3]) / (math.sqrt(slots[0]) + h[4])
+    if code == ADAM:
+        v = slots[2] if h[6] != 0.0 else slots[1]
+        return lr / (math.sqrt(v / (1.0 - _left(h[4], step))) + h[5])
+    if code == ADADELTA:
+        return lr * math.sqrt(slots[1] + h[4]) / math.sqrt(slots[0] + h[4])
+    mu, mu_next = _nadam_mu(h[3], h[6], step), _nadam_mu(h[3], h[6], step + 1.0)
+    share = (1.0 - mu) / (1.0 - product) + mu_next / (1.0 - product * mu_next)
+    return lr * share / (math.sqrt(slots[1] / (1.0 - _left(h[4], step))) + h[5])
+
+
+@inlined
+def _shrink_sgd(
+    h: Array, lr: float, step: float, price: Array, theta: Array, buffer: Array, single: bool
+) -> None:
+    momentum, nesterov = h[3], h[5] != 0.0
+    metric = lr if momentum == 0.0 or step == 1.0 else lr * (1.0 - h[4])
+    for i in range(theta.size):
+        ahead = lr * momentum * buffer[i] if nesterov else 0.0  # theta is so far ahead of the iterate
+        reached = theta[i] + ahead
+        kept = _beyond(reached, metric * price[i])
+        if nesterov and kept == 0.0:  # where rounding would keep it a little ahead of 0 for ever
+            buffer[i] = 0.0
+        elif momentum != 0.0 and lr > 0.0:
+            buffer[i] = stored(buffer[i] + (reached - kept) / lr, single)
+        theta[i] = stored(kept - lr * momentum * buffer[i] if nesterov else kept, single)
+
+
+@inlined
+def _shrink_rmsprop(h: Array, lr: float, price: Array, theta: Array, slots: Array, single: bool) -> None:
+    eps, momentum, centered = h[4], h[5], h[6] != 0.0
+    for i in range(theta.size):
+        v = slots[0, i] - slots[2, i] * slots[2, i] if centered else slots[0, i]
+        kept = _beyond(theta[i], lr / (math.sqrt(v) + eps) * price[i])
+        if momentum > 0.0 and lr > 0.0:
+            slots[1, i] = stored(slots[1, i] + (theta[i] - kept) / lr, single)
+        theta[i] = stored(kept, single)

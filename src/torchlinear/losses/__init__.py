@@ -34,6 +34,20 @@ REGISTRY = Registry(
         ),
         "absolute": Entry("losses.absolute:Absolute", "Absolute error: the median."),
         "huber": Entry("losses.huber:Huber", "Squares near 0, straight lines beyond: outliers pull less."),
+        "hinge": Entry(
+            "losses.hinge:Hinge", "Hinge: the support vector machine, for a label of two classes."
+        ),
+        "squared_hinge": Entry(
+            "losses.squared_hinge:SquaredHinge", "Squared hinge: the smooth support vector machine."
+        ),
+        "epsilon_insensitive": Entry(
+            "losses.epsilon_insensitive:EpsilonInsensitive",
+            "Support vector regression: residuals up to epsilon are free.",
+        ),
+        "squared_epsilon_insensitive": Entry(
+            "losses.squared_epsilon_insensitive:SquaredEpsilonInsensitive",
+            "The smooth support vector regression.",
+        ),
     },
 )
 

@@ -38,10 +38,14 @@ class Loss(ABC):
         The gradient is continuous.
     piecewise : bool
         The loss is two straight lines of the residual; its `slopes` are theirs, below and above 0.
+    hinged : bool
+        The loss is a sum of hinges of the linear predictor; its `pieces` are they.
     separable : bool
         Outputs do not interact: the second derivative is diagonal. False for softmax.
     labels : bool
-        The target is a class, so that predictions are classes and probabilities.
+        The target is a class, so that predictions are classes.
+    probabilities : bool
+        The mean of a class is its probability.
     likelihood : bool
         The loss is a negative log-likelihood, so that its curvature says how sure coefficients are.
     multiple : float
@@ -54,8 +58,10 @@ class Loss(ABC):
     name: ClassVar[str]
     smooth: ClassVar[bool] = True
     piecewise: ClassVar[bool] = False
+    hinged: ClassVar[bool] = False
     separable: ClassVar[bool] = True
     labels: ClassVar[bool] = False
+    probabilities: ClassVar[bool] = True
     likelihood: ClassVar[bool] = False
     multiple: ClassVar[float] = 1.0
     dispersed: ClassVar[bool] = False
@@ -67,6 +73,11 @@ class Loss(ABC):
     def quadratic(self) -> bool:
         """Whether the loss is the square of a residual: its second derivative is constant."""
         return False
+
+    @property
+    def bound(self) -> float | None:
+        """The most that the second derivative can be, as a matrix (k, k), at any eta and y; None without a limit."""
+        return None
 
     @abstractmethod
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

@@ -57,6 +57,11 @@ class Binomial(Family):
     labels: ClassVar[bool] = True
     links: ClassVar[Mapping[str, Probability]] = PROBABILITIES
 
+    @property
+    def bound(self) -> float | None:
+        """Of the logit link 1/4, of the probit link 1; the others bend without a limit."""
+        return {"logit": 0.25, "probit": 1.0}.get(self.link)
+
     def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
         if self.link == "logit":

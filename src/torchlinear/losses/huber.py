@@ -86,6 +86,11 @@ class Huber(Loss):
             )
         return float(self.delta * self.scale)
 
+    @property
+    def bound(self) -> float:
+        """The second derivative near 0."""
+        return 1.0
+
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
         size, t = (y - eta).abs(), self.threshold

@@ -42,6 +42,11 @@ class Softmax(Loss):
     labels: ClassVar[bool] = True
     likelihood: ClassVar[bool] = True
 
+    @property
+    def bound(self) -> float:
+        """The largest eigenvalue of ``diag(pi) - pi pi'`` (Böhning 1992)."""
+        return 0.5
+
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
         code = y.long()

@@ -58,6 +58,11 @@ class Squared(Family):
         """Whether the link is the identity."""
         return self.link == "identity"
 
+    @property
+    def bound(self) -> float | None:
+        """With the identity link, its second derivative."""
+        return 2.0 if self.quadratic else None
+
     def entries(self, eta: Tensor, y: Tensor, order: int) -> Tensor:
         """Loss of each entry, or its derivative by eta of `order` 1 or 2; shape (n, k)."""
         link = self.links[self.link]

@@ -44,3 +44,10 @@ class Penalty(ABC):
     def prox(self, beta: Tensor, step: Tensor) -> Tensor:
         """``argmin_b (b - beta)^2 / (2 step) + (what is not smooth)(b)``, shape (p, k); `step` broadcasts."""
         return beta
+
+    def steepest(self, slope: Tensor, beta: Tensor) -> Tensor:
+        """The smallest of ``slope`` plus the subgradients of what is not smooth, shape (p, k): 0 at an optimum.
+
+        `slope` is that of the loss and of the smooth part, shape (p, k).
+        """
+        return slope

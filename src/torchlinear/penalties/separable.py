@@ -15,6 +15,7 @@ standard deviation of column j (1/n, about its mean).
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,14 @@ class Separable(Penalty):
         """Strengths of the squares, shape (p,), float64."""
         return self.shares()[1] * self.weights(n_features)
 
+    def lower(self, n_features: int) -> Tensor:
+        """Least values that coefficients may have, shape (p,), float64."""
+        return torch.full((n_features,), -math.inf, dtype=torch.float64, device="cpu")
+
+    def upper(self, n_features: int) -> Tensor:
+        """Largest values that coefficients may have, shape (p,), float64."""
+        return torch.full((n_features,), math.inf, dtype=torch.float64, device="cpu")
+
     def value(self, beta: Tensor) -> Tensor:
         """P(beta), a scalar."""
         squares = 0.5 * (self.curvature(beta) * beta.square()).sum()
@@ -69,6 +78,15 @@ class Separable(Penalty):
         if self.smooth:
             return beta
         return torch.copysign((beta.abs() - step * _column(self.lasso, beta)).clamp(min=0.0), beta)
+
+    def steepest(self, slope: Tensor, beta: Tensor) -> Tensor:
+        """The smallest of ``slope`` plus the subgradients of what is not smooth, shape (p, k)."""
+        lasso = _column(self.lasso, beta)
+        low = slope + torch.where(beta > 0, lasso, -lasso)
+        high = slope + torch.where(beta < 0, -lasso, lasso)
+        low = torch.where(beta <= _column(self.lower, beta), -math.inf, low)
+        high = torch.where(beta >= _column(self.upper, beta), math.inf, high)
+        return low.clamp(min=0.0) + high.clamp(max=0.0)
 
     def in_units(self, deviation: Tensor) -> Separable:
         """The penalty in the user's units, for columns with these standard deviations, shape (p,)."""

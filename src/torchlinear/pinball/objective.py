@@ -48,9 +48,16 @@ class PinballObjective(SummedObjective):
         """Why there is no linear programme for this objective; None when there is."""
         if self.penalty is None:
             return None
+        if self.bounded:
+            return f"{self.loss.name} loss takes no bounds, got {self.penalty}; use penalty='l1' or none."
         if isinstance(self.penalty, Separable) and not self.penalty.ridge(self.n_features).any():
             return None
         return f"{self.loss.name} loss with {self.penalty} is no linear programme; use penalty='l1' or none."
+
+    @property
+    def programme(self) -> str:
+        """What kind of problem this is, in words."""
+        return f"{self.loss.name} loss is a linear programme"
 
     @cached_property
     def optimum(self) -> LinearProgram:

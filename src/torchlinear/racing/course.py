@@ -21,7 +21,7 @@ from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.solvers.descent import Descent
 
-__all__ = ["Counted", "Course", "Run", "Stopped", "Watch"]
+__all__ = ["Counted", "Course", "Run", "Watch"]
 
 T = TypeVar("T", bound=Summable)
 
@@ -29,7 +29,7 @@ FLUSH_SECONDS, FLUSH_FRAMES = 0.05, 256  # how often frames are handed on
 CONVERGED = 1e-8  # certificate, as of a fit
 
 
-class Stopped(Exception):
+class _Stopped(Exception):
     """The callback asked for the end of the race."""
 
 
@@ -90,11 +90,12 @@ class Watch(Solver):
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a run: its frames, its status and the solver's last memory."""
+    """What came of a run: its frames, its status and the solver's last memory; whether the callback ended it."""
 
     frames: Frames
     status: Status
     state: State
+    stopped: bool = False
 
 
 @dataclass
@@ -128,23 +129,20 @@ class Course:
     callback: Callable[[str, Frames], Any] | None = None
 
     def run(self, name: str, solver: Solver) -> Run:
-        """Let one solver run.
-
-        Raises
-        ------
-        Stopped
-            When the callback asked for it; the frames until then are its argument.
-        """
+        """Let one solver run."""
         problem = self.objective(solver)
         watch = Watch(solver, self._marks(solver, problem.rows))
         film = Film(self, name, problem, watch)
         film.take(State(self.start))
-        outcome = run(
-            problem, watch, self.start,
-            stop=lambda state: state.done and problem.certificate(state.coef) <= CONVERGED,
-            limits=self.limits, report=film.report,
-        )  # fmt: skip
-        film.flush()
+        try:
+            outcome = run(
+                problem, watch, self.start,
+                stop=lambda state: state.done and problem.certificate(state.coef) <= CONVERGED,
+                limits=self.limits, report=film.report,
+            )  # fmt: skip
+            film.flush()
+        except _Stopped:
+            return Run(film.frames, Status.INTERRUPTED, State(self.start), stopped=True)
         return Run(film.frames, self._status(outcome.status, outcome.state, problem, film), outcome.state)
 
     def _marks(self, solver: Solver, rows: Rows) -> Marks | None:
@@ -214,7 +212,7 @@ class Film:
         self._passes, self._seconds, self._coef = [], [], []
         self._flushed = time.perf_counter()
         if self.course.callback is not None and self.course.callback(self.name, frames) is False:
-            raise Stopped(self.frames)
+            raise _Stopped
 
     @property
     def frames(self) -> Frames:

@@ -7,6 +7,7 @@ above ``2 / top``, and the flattest direction takes about ``1 / (lr bottom)`` st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,12 +23,13 @@ from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.frame import Frame, Spectrum, quadratic
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Curvature", "curvature"]
+__all__ = ["Curvature", "curvature", "slope_of"]
 
 Array = NDArray[np.float64]
 
 FORMED = 200  # coefficients of a loss that is summed, up to which its Hessian is formed
 POWERS = 60  # products of the power method beyond
+SINGLE, DOUBLE = 1e-6, 1e-14  # rounding of products, relative, for each coefficient
 ROUGH = 0.5  # largest curvature of a row of softmax
 
 
@@ -47,6 +49,8 @@ class Curvature:
         All of them at the optimum, ascending; empty when they are not known.
     vectors : ndarray, shape (q, q)
         Their eigenvectors, flat coefficients (p + 1) k in C order.
+    standardised : float
+        Condition number that columns of mean 0 and standard deviation 1 would have; NaN when it is not known.
     slope : float
         Typical step to the minimum of one coefficient alone, at the start.
     """
@@ -57,6 +61,7 @@ class Curvature:
     steepest: float
     values: Array
     vectors: Array
+    standardised: float
     slope: float
 
     @property
@@ -81,34 +86,74 @@ class Curvature:
 
 def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
     """The curvature of an objective at its optimum and at the start."""
-    at_best = hessian(objective, best)
-    here = at_best if isinstance(objective, QuadraticObjective) else hessian(objective, start)
-    if at_best is None or here is None:
-        assert isinstance(objective, SummedObjective)
-        tops = [_power(objective, at) for at in (best, start)]
-        values, vectors, bottom = np.empty(0), np.empty((0, 0)), np.nan
-        pull = np.abs(_slope(objective, start)).max() / max(tops)
-    else:
-        values, vectors = np.linalg.eigh(at_best)
-        tops = [
-            float(values[-1]),
-            float(np.linalg.eigvalsh(here)[-1]) if here is not at_best else float(values[-1]),
-        ]
-        noise = 1e-5 if getattr(objective, "product_error", 0.0) > 1e-4 else 1e-14
-        seen = values > tops[0] * len(values) * noise
-        bottom = float(values[seen].min(initial=tops[0]))
-        diagonal = np.diagonal(here)
-        slope = np.abs(_slope(objective, start)).ravel()
-        pull = (
-            float(np.median((slope / np.where(diagonal > 0, diagonal, 1.0))[diagonal > 0]))
-            if (diagonal > 0).any()
-            else 1.0
-        )
     steepest = max(
         float(objective.loaded.sum(_steepest, objective.loss, at, objective.intercept))
         for at in (best, start)
     )
-    return Curvature(tops[0], bottom, tops[1], steepest, values, vectors, float(pull))
+    slope = slope_of(objective, start)
+    there = hessian(objective, best)
+    here = there if isinstance(objective, QuadraticObjective) else hessian(objective, start)
+    if there is None or here is None:
+        assert isinstance(objective, SummedObjective)
+        top, first = (_power(objective, at) for at in (best, start))
+        typical = float(np.abs(slope).max()) / max(top, first)
+        return Curvature(top, math.nan, first, steepest, np.empty(0), np.empty((0, 0)), math.nan, typical)
+    values, vectors = np.linalg.eigh(there)
+    first = float(values[-1]) if here is there else float(np.linalg.eigvalsh(here)[-1])
+    noise = len(values) * (SINGLE if getattr(objective, "product_error", 0.0) > SINGLE else DOUBLE)
+    return Curvature(
+        top=float(values[-1]),
+        bottom=_least(values, noise),
+        start=first,
+        steepest=steepest,
+        values=values,
+        vectors=vectors,
+        standardised=_standardised(objective, there, noise),
+        slope=_typical(slope, here),
+    )
+
+
+def _least(values: Array, noise: float) -> float:
+    """The smallest eigenvalue that is more than rounding."""
+    return float(values[values > values[-1] * noise].min(initial=values[-1]))
+
+
+def _typical(slope: Array, bent: Array) -> float:
+    """The median step to the minimum of one coefficient alone."""
+    diagonal = np.diagonal(bent)
+    told = diagonal > 0
+    return (
+        float(np.median(np.abs(slope[: len(bent)].ravel()[: len(told)][told]) / diagonal[told]))
+        if told.any()
+        else 1.0
+    )
+
+
+def _standardised(objective: Objective, bent: Array, noise: float) -> float:
+    """The condition number with columns of mean 0 and standard deviation 1."""
+    p = objective.n_features
+    k = len(bent) // (p + 1)
+    if isinstance(objective, QuadraticObjective):
+        triangle = objective.factor
+        mean, squares, weight = (
+            triangle.mean.high[:p],
+            np.square(triangle.R.high[:, :p]).sum(axis=0),
+            triangle.weight,
+        )
+    else:
+        assert isinstance(objective, SummedObjective)
+        mean, squares, weight = (
+            objective.spread.mean[:p],
+            objective.spread.squares[:p],
+            objective.spread.weight,
+        )
+    spread = np.sqrt(squares / weight)
+    into = np.diag(np.append(1.0 / np.where(spread > 0, spread, 1.0), 1.0))
+    if objective.intercept:
+        into[p, :p] = -mean * np.diagonal(into)[:p]
+    into = np.kron(into, np.eye(k))
+    values = np.linalg.eigvalsh(into.T @ bent @ into)
+    return float(values[-1]) / _least(values, noise)
 
 
 def hessian(objective: Objective, coef: Tensor) -> Array | None:
@@ -162,7 +207,7 @@ def _power(objective: SummedObjective, coef: Tensor) -> float:
     return size
 
 
-def _slope(objective: Objective, coef: Tensor) -> Array:
+def slope_of(objective: Objective, coef: Tensor) -> Array:
     """The derivative of the objective, shape (p + 1, k)."""
     if isinstance(objective, SummedObjective):
         return np.asarray(objective.slope(coef).numpy())

@@ -41,7 +41,7 @@ class Options:
         Rows of a step of ``"mbgd"``.
     momentum : float
         Of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
-    schedule : Any
+    schedule : str or callable
         Of the learning rate.
     epochs : int
         Passes.
@@ -89,7 +89,8 @@ def lineup(
             found.append(Entry(solver.name, solver.name, solver, None, None))
             continue
         for rate in rates(given, solver, options, bend, rows):
-            found.append(entry(replace(solver, lr=rate), rows))
+            schedule = options.schedule if isinstance(given, str) else solver.schedule
+            found.append(entry(replace(solver, lr=rate, schedule=schedule), rows))
     return tuple(apart(found))
 
 
@@ -122,8 +123,6 @@ def made(given: str | Solver, options: Options) -> Solver:
         changes["batch_size"] = options.batch_size
     if options.momentum and given in ("bgd", "sgd", "mbgd"):
         changes["momentum"] = options.momentum
-    if options.schedule is not None:
-        changes["schedule"] = options.schedule
     return replace(solver, **changes)
 
 

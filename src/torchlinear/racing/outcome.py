@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -45,6 +44,8 @@ class Race:
         The units of the race.
     curvature : Curvature
         What the ways depend on.
+    why : tuple of str
+        Sentences that explain the outcome, every number in them computed from the data.
     swept : bool
         Whether each solver ran with a grid of learning rates.
     stopped : bool
@@ -69,6 +70,7 @@ class Race:
     epochs: int
     units: Units
     curvature: Curvature
+    why: tuple[str, ...] = ()
     swept: bool = False
     stopped: bool = False
 
@@ -89,11 +91,6 @@ class Race:
     def standings(self) -> tuple[Runner, ...]:
         """The runners, best first: by the passes to 0.01 % of the optimum, to 1 %, to 10 %, then by the final gap."""
         return tuple(sorted(self.runners, key=_rank))
-
-    @cached_property
-    def why(self) -> tuple[str, ...]:
-        """Sentences that explain the outcome, every number in them computed from the data."""
-        return ()
 
 
 def _rank(runner: Runner) -> tuple[float, ...]:

@@ -23,11 +23,13 @@ from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
 from torchlinear.problem import member, objective_of
-from torchlinear.racing.course import Counted, Course, Stopped
-from torchlinear.racing.curvature import curvature
+from torchlinear.racing.course import Counted, Course, Run
+from torchlinear.racing.curvature import curvature, slope_of
 from torchlinear.racing.judge import judge_of
 from torchlinear.racing.lineup import Entry, Options, lineup
+from torchlinear.racing.noise import scatter
 from torchlinear.racing.outcome import Race
+from torchlinear.racing.reasons import Facts, of_race, of_runner
 from torchlinear.racing.records import Frames, Optimum, Runner, reached
 from torchlinear.racing.units import Units
 from torchlinear.rows import Rows, TensorRows
@@ -56,7 +58,7 @@ def race(
     seed: int = 0,
     batch_size: int | None = None,
     momentum: float = 0.0,
-    schedule: Any = None,
+    schedule: Any = "constant",
     penalty: str | Penalty | None = None,
     standardize: bool = False,
     start: Any = None,
@@ -93,7 +95,7 @@ def race(
         Rows of a step of ``"mbgd"``, 32 by default.
     momentum : float
         Of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
-    schedule : optional
+    schedule : {"constant", "step", "cosine", "1/t"} or callable
         Of the learning rate; see `tl.SGD`.
     penalty : str, Penalty or None
         As in `torchlinear.fit`; in the units of the race.
@@ -163,7 +165,11 @@ def race(
             maker.of, judge, units.users, inside, Limits(epochs, time_limit),
             SWEEP_FRAMES if lr == "sweep" else frames, callback,
         )  # fmt: skip
-        runners, stopped = _run(entries, course, maker)
+        facts = Facts(
+            bend, scatter(reference, best, bend), judge.whole, rows.n_rows or 1, slope_of(reference, inside),
+            (best - inside).numpy(), rows.names, standardize,
+        )  # fmt: skip
+        runners, stopped = _run(entries, course, maker, facts)
     return Race(
         names=rows.names,
         targets=targets,
@@ -175,6 +181,7 @@ def race(
         epochs=epochs,
         units=units,
         curvature=bend,
+        why=of_race(facts, runners),
         swept=lr == "sweep",
         stopped=stopped,
     )
@@ -211,7 +218,9 @@ class _Maker:
         return objective
 
 
-def _run(entries: Sequence[Entry], course: Course, maker: _Maker) -> tuple[tuple[Runner, ...], bool]:
+def _run(
+    entries: Sequence[Entry], course: Course, maker: _Maker, facts: Facts
+) -> tuple[tuple[Runner, ...], bool]:
     """All runners, and whether the callback stopped the race."""
     for entry in entries:
         refusal = entry.solver.refusal(maker.of(entry.solver))
@@ -220,21 +229,20 @@ def _run(entries: Sequence[Entry], course: Course, maker: _Maker) -> tuple[tuple
     runners: list[Runner] = []
     for entry in entries:
         _warm_up(entry.solver, maker)
-        try:
-            run = course.run(entry.name, entry.solver)
-        except Stopped as stop:
-            frames: Frames = stop.args[0]
-            return (*runners, _runner(entry, frames, Status.INTERRUPTED)), True
-        if run.status is Status.INTERRUPTED:
+        run = course.run(entry.name, entry.solver)
+        if run.status is Status.INTERRUPTED and not run.stopped:
             raise KeyboardInterrupt
-        runners.append(_runner(entry, run.frames, run.status))
+        runners.append(_runner(entry, run, facts))
+        if run.stopped:
+            return tuple(runners), True
     return tuple(runners), False
 
 
-def _runner(entry: Entry, frames: Frames, status: Status) -> Runner:
+def _runner(entry: Entry, run: Run, facts: Facts) -> Runner:
     return Runner(
-        entry.name, entry.label, entry.solver, entry.lr, entry.batch_size, frames, reached(frames), status
-    )
+        entry.name, entry.label, entry.solver, entry.lr, entry.batch_size, run.frames, reached(run.frames),
+        run.status, "" if run.stopped else of_runner(entry, run, facts),
+    )  # fmt: skip
 
 
 def _warm_up(solver: Solver, maker: _Maker) -> None:

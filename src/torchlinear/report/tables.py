@@ -66,6 +66,8 @@ def _left(solution: Solution, target: str) -> str:
     if solution.classes is not None:
         target = f"{target}={printable(str(solution.classes[-1]))}"
     link = getattr(loss, "link", "identity")
+    if loss is not None and loss.labels and not loss.probabilities:
+        return f"decision({target})"
     if loss is not None and loss.labels:
         return f"log-odds({target})" if link == "logit" else f"{link} P({target})"
     return LEFT.get(link, f"{link} E({{}})").format(target)

@@ -55,7 +55,10 @@ def along(
     deviation = torch.from_numpy(np.sqrt(np.diag(moments.cross.high)[:p] / moments.weight))
     given = [penalty.in_units(deviation) for penalty in penalties]
     lasso, ridge = (np.stack([getattr(q, part)(p).numpy() for q in given]) for part in ("lasso", "ridge"))
-    smooth = ~lasso.any(axis=1) & (not positive)
+    low, high = (bound.numpy() for bound in (given[0].lower(p), given[0].upper(p)))
+    low = np.maximum(low, 0.0) if positive else low
+    bounded = bool((np.isfinite(low) | np.isfinite(high)).any())
+    smooth = ~lasso.any(axis=1) & (not bounded)
     mean = moments.mean.high
     beta = np.empty((len(given), p, len(mean) - p))
     if smooth.any():
@@ -63,7 +66,7 @@ def along(
         triangle = triangle if intercept else triangle.uncentred()
         beta[smooth] = _ridges(triangle, ridge[smooth] * moments.weight / 2.0, intercept)
     if not smooth.all():
-        beta[~smooth] = _lassos(moments, lasso[~smooth], ridge[~smooth], intercept, positive)
+        beta[~smooth] = _lassos(moments, lasso[~smooth], ridge[~smooth], (low, high), intercept)
     offset = mean[p:] - mean[:p] @ beta if intercept else np.zeros(beta.shape[::2])
     return np.concatenate([beta, offset[:, np.newaxis]], axis=1)
 
@@ -74,12 +77,14 @@ def pull(moments: Moments, *, intercept: bool = True) -> Array:
     return gram.g * gram.size * gram.scale[:, np.newaxis] * (2.0 / moments.weight)
 
 
-def _lassos(moments: Moments, lasso: Array, ridge: Array, intercept: bool, positive: bool) -> Array:
-    """Coefficients at strengths of shape (m, p), shape (m, p, k)."""
+def _lassos(
+    moments: Moments, lasso: Array, ridge: Array, bounds: tuple[Array, Array], intercept: bool
+) -> Array:
+    """Coefficients at strengths of shape (m, p) within bounds of shape (p,), shape (m, p, k)."""
     gram = Gram.of(moments, intercept=intercept)
     found: list[Array] = []
     for one, other in zip(lasso, ridge):
-        found.append(gram.minimise(one, other, found[-1] if found else None, positive=positive))
+        found.append(gram.minimise(one, other, found[-1] if found else None, *bounds))
     return np.stack(found)
 
 

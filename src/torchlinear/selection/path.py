@@ -179,7 +179,8 @@ def _along_moments(
     gaps, r2 = np.empty(len(penalties)), np.empty((len(penalties), coef.shape[2]))
     for i, penalty in enumerate(penalties):
         units = penalty.in_units(objective.deviation)
-        found = gram.judged(coef[i, :p], units.lasso(p).numpy(), units.ridge(p).numpy())
+        parts = (units.lasso(p), units.ridge(p), units.lower(p), units.upper(p))
+        found = gram.judged(coef[i, :p], *(part.numpy() for part in parts))
         gaps[i], r2[i] = found.gap, 1.0 - found.squares
     return coef, gaps, r2
 

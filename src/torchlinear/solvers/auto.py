@@ -47,9 +47,10 @@ def choose(objective: Objective) -> Choice:
             _direct(objective) if objective.smooth else Choice(Coordinate(), Coordinate().reason(objective))
         )
     if isinstance(objective, PinballObjective):
-        return Choice(InteriorPoint(), f"interior_point: {objective.loss.name} loss is a linear programme")
+        return Choice(InteriorPoint(), f"interior_point: {objective.programme}")
     if not objective.smooth:
-        return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} makes coefficients exactly zero")
+        does = "bounds coefficients" if objective.bounded else "makes coefficients exactly zero"
+        return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} {does}")
     count = (objective.n_features + 1) * objective.n_outputs
     if not objective.loss.separable and count > JOINT_COEFFICIENTS:
         return Choice(NewtonCG(), "newton_cg: the classes interact, and their Hessian is never formed")

@@ -31,14 +31,14 @@ class Budget:
         Passes over the rows that the step may finish.
     seconds : float
         Wall-clock seconds after which the step should end at its next boundary.
-    rows : int
-        Rows of the epoch after those, for solvers that stop between: the step ends at the first batch that reaches
-        them.
+    cursor : int
+        Rows of the epoch after those that the step may use besides, a multiple of the batch size; for solvers that
+        stop inside an epoch.
     """
 
     epochs: int
     seconds: float
-    rows: int = 0
+    cursor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Coordinate descent for penalties that make coefficients exactly zero, finished by a direct solve.
+"""Coordinate descent for penalties that make coefficients exactly zero, and bounds, finished by a direct solve.
 
 With more rows than columns everything is computed from second moments, one pass over the rows; where float64
 sums lose digits of the coefficients that are not zero, another pass over rows in memory brings them back. With
@@ -38,7 +38,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, slots=True)
 class Coordinate(Solver):
-    """Cyclic coordinate descent with active sets, for squared loss with L1, elastic net or L2.
+    """Cyclic coordinate descent with active sets, for squared loss with L1, elastic net, L2, and bounds on them.
 
     Examples
     --------
@@ -58,7 +58,8 @@ class Coordinate(Solver):
             )
         if objective.asked is not None and not isinstance(objective.asked, Separable):
             return (
-                f"coordinate descent takes L1, L2 and elastic net, not {objective.asked}; use solver='auto'."
+                f"coordinate descent takes L1, L2, elastic net and bounds, not {objective.asked}; "
+                "use solver='auto'."
             )
         return None
 
@@ -67,7 +68,8 @@ class Coordinate(Solver):
         if isinstance(objective, WideObjective):
             return f"coordinate: {objective.asked} makes coefficients exactly zero, few columns at a time"
         words = "double-double" if objective.extended else "float64"
-        return f"coordinate ({words}): {objective.asked} makes coefficients exactly zero, one pass"
+        does = "bounds coefficients" if objective.bounded else "makes coefficients exactly zero"
+        return f"coordinate ({words}): {objective.asked} {does}, one pass"
 
     def init(self, problem: QuadraticObjective, coef: Tensor) -> State:
         """State before the pass."""
@@ -101,12 +103,12 @@ def _from_columns(problem: WideObjective) -> Array:
 
 def _from_moments(problem: QuadraticObjective, start: Array) -> Array:
     """Coefficients at the optimum, shape (p + 1, k)."""
-    moments, positive = problem.moments, problem.solution == "nonnegative"
+    moments = problem.moments
     lasso, ridge = (2.0 * part(1.0) for part in (problem.lasso, problem.ridge))
     gram = Gram.of(moments, intercept=problem.intercept)
-    beta = gram.minimise(lasso, ridge, start, positive=positive)
+    beta = gram.minimise(lasso, ridge, start, *problem.bounds)
     for _ in range(_corrections(problem, gram, beta)):
-        beta = gram.corrected(beta, _pull(problem, beta), lasso, ridge)
+        beta = gram.corrected(beta, _pull(problem, beta), lasso, ridge, *problem.bounds)
     return with_intercept(moments.mean.high, beta, intercept=problem.intercept)
 
 
@@ -124,7 +126,7 @@ def _corrections(problem: QuadraticObjective, gram: Gram, beta: Array) -> int:
     """
     if not (problem.extended or problem.rows.in_memory):
         return 0
-    lost = gram.lost(beta)
+    lost = gram.lost(beta, *problem.bounds)
     if lost <= REFINED_FROM:
         return int(problem.extended)
     share = min(10.0 * EPS * lost, 0.1)

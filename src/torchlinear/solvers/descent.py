@@ -1,21 +1,26 @@
 """Descent: one loop for the whole family. The rule says what a step does, `batch_size` how many rows it sees.
 
-With `lr`, parameters are in the user's units and the trajectory is that of `torch.optim` on
-``mean((y - eta)^2)`` plus the penalty, with batches in the order of
-``torch.randperm(n, generator=g).split(batch_size)``, where ``g = torch.Generator().manual_seed(seed)``.
-Without, columns and targets are standardised inside, the intercept starts at its best, and the rule takes its
-step from the curvature (`rules`).
+With `lr`, parameters are in the user's units and the trajectory is that of `torch.optim` on the mean loss plus the
+penalty, with batches in the order of ``torch.randperm(n, generator=g).split(batch_size)``, where
+``g = torch.Generator().manual_seed(seed)``. Without, columns (and the targets of a squared loss) are standardised
+inside, the intercept starts at its best, and the rule takes its step from the curvature (`rules`): the largest that
+the loss can have, or, where that knows no limit, twice that of the start. There the step is halved, for good,
+whenever the objective would rise (of a rule that does not fall steadily: above its level at the start).
 
-On all rows at once an epoch is computed from the second moments, whatever the number of rows.
+Where coefficients have a price per absolute value, each update is followed by its proximal step
+(`kernels.update.shrink`), so that they become exactly zero; the intercept has none.
+
+On all rows at once an epoch of squared loss is computed from the second moments, whatever the number of rows.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, fields, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,15 +29,20 @@ from torch import Tensor
 
 from torchlinear.errors import InvalidInput
 from torchlinear.kernels import update
-from torchlinear.kernels.descent import Rule, Walk, full_batch, spans_of
-from torchlinear.rows import Rows, TensorRows
+from torchlinear.kernels.descent import Epochs, Part, Rule, Walk, spans_of
+from torchlinear.penalties.separable import Separable
+from torchlinear.quadratic import QuadraticObjective
+from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
-from torchlinear.solvers.descent_batches import batches, descend, steepest_row
-from torchlinear.solvers.frame import Frame, Spectrum, quadratic, spectrum
+from torchlinear.solvers.descent_losses import level_of
+from torchlinear.solvers.descent_ways import Way, picks, way_of
+from torchlinear.solvers.frame import Level, Spectrum
+from torchlinear.solvers.schedules import Schedule, factors, named
+from torchlinear.summed import SummedObjective
+from torchlinear.wide.objective import WideObjective
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
-    from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["Descent"]
 
@@ -41,6 +51,9 @@ Array = NDArray[np.float64]
 FULL_BATCH_EPOCHS, MINI_BATCH_EPOCHS = 1_000, 100  # unless told
 CALL_SECONDS = 0.02  # what one call of a kernel should take: it cannot be interrupted
 LONGEST_ORDER = 2**31 - 1  # rows are numbered in int32, which halves the time of a permutation
+MOST_FEATURES = 10_000  # whose matrix of second derivatives takes 0.8 GB
+HALVINGS = 60  # of a step in one epoch
+ROUNDING = 1e-12  # of the objective, relative
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,9 @@ class Descent(Solver):
         1,000, or 100 with `batch_size`.
     seed : int
         Of the order of the rows.
+    schedule : {"constant", "step", "cosine", "1/t"} or callable
+        What `lr` is multiplied by in each epoch e of E `epochs`: 1; a tenth after each third of them;
+        ``(1 + cos(pi e / E)) / 2``; ``1 / (1 + e)``; or what the callable returns for e.
     """
 
     lr: float | None = None
@@ -70,6 +86,7 @@ class Descent(Solver):
     batch_size: int | None = None
     epochs: int = 0
     seed: int = 0
+    schedule: Schedule = "constant"
 
     code: ClassVar[int]
     follows_curvature: ClassVar[bool] = False
@@ -91,6 +108,12 @@ class Descent(Solver):
                 raise InvalidInput(
                     f"{self._called}.{field.name} takes a finite number of at least 0, got {value!r}."
                 )
+        named(self._called, self.schedule)
+        if self.schedule != "constant" and self.lr is None:
+            raise InvalidInput(
+                f"{self._called}.schedule is of a learning rate that you choose, got lr=None; give lr, or leave "
+                "the schedule out."
+            )
 
     @property
     def _called(self) -> str:
@@ -117,58 +140,76 @@ class Descent(Solver):
         some = "one row" if self.batch_size == 1 else f"{self.batch_size} rows"
         rows = "all rows" if self._all_rows(objective.rows) else some
         if self.lr is not None:
-            return f"{self.name}: {rows} a step, lr={self.lr:g} in your units, the trajectory of torch.optim"
-        return f"{self.name}: {rows} a step, columns standardised inside, lr {self.chosen_by()}"
+            schedule = "" if self.schedule == "constant" else f" times {named(self._called, self.schedule)}"
+            return f"{self.name}: {rows} a step, lr={self.lr:g}{schedule} in your units, the trajectory of torch.optim"
+        halved = ", halved where the objective rises" if self._guarded(objective) else ""
+        return f"{self.name}: {rows} a step, columns standardised inside, lr {self.chosen_by()}{halved}"
 
     def refusal(self, objective: Objective) -> str | None:
         """Why not, or None."""
-        if objective.loss.name != "squared":
-            return f"the descent family minimises squared loss so far, not {objective.loss.name}; use loss='squared'."
-        if not objective.smooth:
+        loss, penalty, rows = objective.loss, objective.asked, objective.rows
+        if not loss.smooth:
+            return f"the descent family follows a slope, and {loss.name} loss has kinks; use solver='auto'."
+        if penalty is not None and not isinstance(penalty, Separable):
+            return f"the descent family takes L1, L2 and elastic net, not {penalty}; use solver='auto'."
+        if not objective.smooth and (self.maximize or isinstance(objective, WideObjective)):
+            why = "to be maximised" if self.maximize else "and more columns than rows"
+            return f"the descent family does not take {penalty} {why}; use solver='coordinate' or 'auto'."
+        if self._all_rows(rows):
+            return self._refused_width(objective)
+        if not picks(rows):
             return (
-                f"the descent family needs a smooth penalty, not {objective.asked}; "
-                "use solver='coordinate' or 'auto'."
+                "batches in random order need the rows in memory; leave batch_size out, or use tensors, arrays or "
+                "a frame."
             )
-        if not self._all_rows(objective.rows):
-            if not isinstance(objective.rows, TensorRows):
-                return (
-                    "batches in random order need the rows in memory; leave batch_size out (then one pass "
-                    "over the file is enough), or give tensors, arrays or a frame."
-                )
-            if len(objective.rows.X) > LONGEST_ORDER:
-                return "batches take at most 2**31 - 1 rows; leave batch_size out."
+        if (rows.n_rows or 0) > LONGEST_ORDER:
+            return "batches take at most 2**31 - 1 rows; leave batch_size out."
+        return self._refused_width(objective)
+
+    def _refused_width(self, objective: Objective) -> str | None:
+        if self.lr is None and self.follows_curvature and objective.n_features > MOST_FEATURES:
+            return (
+                f"{self.name} chooses lr for up to {MOST_FEATURES:,} columns; give lr, or use solver='adam'."
+            )
         return None
 
-    def init(self, problem: QuadraticObjective, coef: Tensor) -> State:
+    def init(self, problem: Any, coef: Tensor) -> State:
         """State before the first step."""
-        frame = self._frame(problem)
-        theta = frame.theta(coef)
-        if self.lr is None and problem.intercept:
+        memory, quadratic = {}, isinstance(problem, QuadraticObjective)
+        coef = coef if quadratic else _inside(problem, coef)
+        if self.lr is None and not quadratic:
+            level = level_of(problem, coef)
+            memory["level"] = torch.from_numpy(np.stack([level.bend, level.reach]))
+            memory["ceiling"] = _scalar(_ceiling(problem, coef, level))
+        way = self._way(problem, memory)
+        theta = way.frame.theta(coef)
+        if self.lr is None and quadratic and problem.intercept:
             theta[-problem.n_outputs :] = 0.0  # its best for any slopes, which may be many steps away
         walk = Walk.start(theta, rows=1)
         if self.code == update.ADAGRAD:
             walk.slots[0] = self.options()["initial_accumulator_value"]
-        memory = _memory(walk)
+        memory |= {**_memory(walk), "share": _scalar(1.0)}
         if not self._all_rows(problem.rows):
             memory["generator"] = torch.Generator().manual_seed(self.seed).get_state()
-            memory["total"] = torch.zeros(1, dtype=torch.float64, device="cpu")
+            memory["total"] = _scalar(0.0)
+            memory["before"] = memory["theta"]
         if self.lr is None:
-            memory["spectrum"] = self._spectrum(problem, frame)
-        return State(frame.coef(theta), memory=memory)
+            memory["spectrum"] = self._spectrum(way)
+        return State(way.frame.coef(theta), memory=memory)
 
-    def step(self, problem: QuadraticObjective, state: State, budget: Budget) -> State:
+    def step(self, problem: Any, state: State, budget: Budget) -> State:
         """Go on until the budget is used, at a batch's end."""
-        frame = self._frame(problem)
         advance = self._full_batch if self._all_rows(problem.rows) else self._mini_batch
-        return advance(problem, frame, state, budget)
+        return advance(self._way(problem, state.memory), state, budget)
 
     def rates(self, state: State, epochs: int) -> Array:
         """Return the learning rates of the next epochs, shape (epochs, 1)."""
-        if self.lr is not None:
-            return np.full((epochs, 1), self.lr)
-        top, bottom, rough, steps = state.memory["spectrum"].tolist()
         epoch = np.arange(state.epoch, state.epoch + epochs, dtype=np.float64)
-        rates = self.chosen_rates(Spectrum(top, bottom, rough, int(steps)), epoch)
+        if self.lr is not None:
+            rates = self.lr * factors(self._called, self.schedule, epoch, self.epochs)
+        else:
+            top, bottom, rough, steps = state.memory["spectrum"].tolist()
+            rates = self.chosen_rates(Spectrum(top, bottom, rough, int(steps)), epoch)
         return np.ascontiguousarray(np.broadcast_to(rates, epoch.shape)[:, None])
 
     def line(self, epoch: Array) -> Array:
@@ -179,90 +220,134 @@ class Descent(Solver):
         """
         return np.maximum(1.0 - epoch / self.epochs, 1.0 / self.epochs)
 
-    def _full_batch(self, problem: QuadraticObjective, frame: Frame, state: State, budget: Budget) -> State:
-        form = quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight)
-        rule, walk, losses = self._rule(problem), _walk(state), []
-        p, k = problem.n_features, problem.n_outputs
-        epoch_seconds = 2e-7 + k * p * (3e-10 * p + 1e-8)  # measured: 20 features cost 0.3 us
-        for count in _calls(budget.epochs, budget.seconds, epoch_seconds):
-            done = full_batch(form, rule, walk, self.rates(state, count))
+    def _full_batch(self, way: Way, state: State, budget: Budget) -> State:
+        rule, walk, losses = self._rule(way), _walk(state), []
+        share, guarded = float(state.memory["share"]), self._guarded(way.objective)
+        each = math.inf if guarded else way.epoch_seconds
+        for count in _calls(budget.epochs, budget.seconds, each):
+            rates = self.rates(state, count)
+            done = way.epochs(rule, walk, share * rates)
+            for _ in range(HALVINGS if guarded else 0):
+                if not self._rises(way, state, done):
+                    break
+                share /= 2.0
+                done = way.epochs(rule, walk, share * rates)
             walk = done.walk
             losses.append(done.losses)
             state = replace(state, epoch=state.epoch + len(done.losses))
             if len(done.losses) < count or not np.isfinite(walk.theta).all():
                 break
-        return replace(
-            state, coef=frame.coef(walk.theta), memory={**state.memory, **_memory(walk)}, trace=_trace(losses)
-        )
+        return self._reached(way, state, walk, losses, share=_scalar(share))
 
-    def _mini_batch(self, problem: QuadraticObjective, frame: Frame, state: State, budget: Budget) -> State:
-        rows, size = problem.rows, self.batch_size
-        assert isinstance(rows, TensorRows)  # `refusal` has seen to it
+    def _mini_batch(self, way: Way, state: State, budget: Budget) -> State:
+        n, size, end = (
+            way.objective.rows.n_rows,
+            self.batch_size,
+            (state.epoch + budget.epochs, budget.cursor),
+        )
+        assert n is not None
         assert size is not None
-        n, last_epoch = len(rows.X), state.epoch + budget.epochs
-        rule, walk, losses = self._rule(problem), _walk(state), []
+        rule, walk, losses = self._rule(way), _walk(state), []
+        share, guarded = state.memory["share"], self._guarded(way.objective)
         generator = torch.Generator()
         generator.set_state(state.memory["generator"])
-        total, order, kept = float(state.memory["total"]), None, state.memory["generator"]
-        row_seconds = 6e-8 + 2e-9 * problem.n_features * problem.n_outputs * (1.0 + 4.0 / size)
-        view = batches(rows, frame, problem.ridge(2.0), size)
-        for count in _calls(2**62, budget.seconds, row_seconds * size):
+        total, before, kept = (state.memory[name] for name in ("total", "before", "generator"))
+        order = None
+        for count in _calls(2**62, budget.seconds, way.batch_seconds):
+            if (state.epoch, state.cursor) >= end:
+                break
             if order is None:
                 order = torch.randperm(n, generator=generator, dtype=torch.int32, device="cpu")
-            goal = budget.rows if state.epoch == last_epoch else n
-            stop = min(state.cursor + count * size, -(-goal // size) * size, n)
-            part = descend(view, rule, walk, self.rates(state, 1)[0], order, state.cursor, stop, total)
-            walk, total = part.walk, part.total
-            state = replace(state, cursor=part.cursor)
-            if not np.isfinite(walk.theta).all():
+            last = n if state.epoch < end[0] else end[1]
+            stop = min(state.cursor + count * size, last)
+            rates = float(share) * self.rates(state, 1)[0]
+            part = way.part(rule, walk, rates, order, state.cursor, stop, float(total))
+            walk, total, state = part.walk, _scalar(part.total), replace(state, cursor=part.cursor)
+            lost = not np.isfinite(walk.theta).all()
+            if guarded and (lost or (state.cursor == n and self._lifts(part, n, state))):
+                walk, share, lost = Walk.start(before.numpy(), rows=1), share / 2.0, False
+                total = _scalar(n * way.objective.value(way.frame.coef(walk.theta)))
+                state = replace(state, cursor=n)
+            if lost:
                 break
             if state.cursor == n:
-                losses.append(np.array([total / n]))
-                state, total, order = replace(state, epoch=state.epoch + 1, cursor=0), 0.0, None
-                kept = generator.get_state()
-            if state.epoch == last_epoch and state.cursor >= budget.rows:
-                break
-        memory = {
-            "generator": kept,
-            "total": torch.tensor([total], dtype=torch.float64, device="cpu"),
-            **_memory(walk),
-        }
-        return replace(
-            state, coef=frame.coef(walk.theta), memory={**state.memory, **memory}, trace=_trace(losses)
+                losses.append(np.array([float(total) / n]))
+                state, total, order = replace(state, epoch=state.epoch + 1, cursor=0), _scalar(0.0), None
+                kept, before = generator.get_state(), torch.from_numpy(walk.theta)
+        return self._reached(
+            way, state, walk, losses, generator=kept, total=total, before=before, share=share
         )
+
+    def _reached(self, way: Way, state: State, walk: Walk, losses: list[Array], **memory: Tensor) -> State:
+        trace = torch.from_numpy(np.concatenate([np.empty(0), *losses]))
+        memory = {**state.memory, **memory, **_memory(walk)}
+        return replace(state, coef=way.frame.coef(walk.theta), memory=memory, trace=trace)
+
+    def _guarded(self, objective: Objective) -> bool:
+        """Whether steps are halved where they are too long: the loss can bend more than it does at the start."""
+        return self.lr is None and objective.loss.bound is None
+
+    def _rises(self, way: Way, state: State, done: Epochs) -> bool:
+        """Whether an epoch of all rows went up: above where it began, or above the ceiling where rules overshoot."""
+        if not np.isfinite(done.walk.theta).all():
+            return True
+        value, ceiling, before = way.value(done.walk.theta), float(state.memory["ceiling"]), done.losses[-1]
+        limit = before + ROUNDING * (abs(before) + abs(ceiling)) if self._falls else ceiling
+        return not value <= limit
+
+    def _lifts(self, part: Part, n: int, state: State) -> bool:
+        """Whether an epoch of batches ended above the ceiling."""
+        return not part.total / n <= float(state.memory["ceiling"])
+
+    @property
+    def _falls(self) -> bool:
+        """Whether a short step always lowers the objective."""
+        return self.code == update.SGD and self.options()["momentum"] == 0.0
 
     def _all_rows(self, rows: Rows) -> bool:
         return self.batch_size is None or (rows.n_rows is not None and self.batch_size >= rows.n_rows)
 
-    def _frame(self, problem: QuadraticObjective) -> Frame:
-        if self.lr is not None:
-            return Frame.users(problem.n_features, problem.n_outputs)
-        return Frame.standardised(problem.factor, problem.ridge(2.0))
+    def _way(self, problem: Any, memory: Any) -> Way:
+        level = Level(*memory["level"].numpy()) if "level" in memory else None
+        size = None if self._all_rows(problem.rows) else self.batch_size
+        return way_of(problem, level, size, users=self.lr is not None)
 
-    def _spectrum(self, problem: QuadraticObjective, frame: Frame) -> Tensor:
-        found = spectrum(quadratic(problem.factor, frame, problem.ridge(2.0), 1.0 / problem.factor.weight))
-        if self._all_rows(problem.rows):
-            return torch.tensor(
-                [found.top, found.bottom, found.rough, 1.0], dtype=torch.float64, device="cpu"
-            )
-        assert isinstance(problem.rows, TensorRows)
-        assert self.batch_size is not None
-        n, b, rough = len(problem.rows.X), self.batch_size, found.top
+    def _spectrum(self, way: Way) -> Tensor:
+        found = way.spectrum() if self.follows_curvature else Spectrum(1.0, 1.0, 1.0)
+        n, b, rough = way.objective.rows.n_rows, way.size, found.top
+        if b is None or n is None:
+            return torch.tensor([found.top, found.bottom, rough, 1.0], dtype=torch.float64, device="cpu")
         if self.follows_curvature:
-            steepest = steepest_row(problem.rows, frame, problem.intercept)
-            rough = (n * (b - 1) * found.top + (n - b) * steepest) / (b * (n - 1.0))
+            rough = (n * (b - 1) * found.top + (n - b) * way.steepest) / (b * (n - 1.0))
         return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64, device="cpu")
 
-    def _rule(self, problem: QuadraticObjective) -> Rule:
-        options = self.options()
+    def _rule(self, way: Way) -> Rule:
+        options, objective = self.options(), way.objective
         hyper = np.zeros((1, 8))
         names = ("lr", "weight_decay", "maximize", *update.HYPER[self.code])
         hyper[0, : len(names)] = [options.get(name, 0.0) for name in names]
-        k, p = problem.n_outputs, problem.n_features
+        k, p = objective.n_outputs, objective.n_features
         group = np.zeros(k * (p + 1), dtype=np.int64)
-        if not problem.intercept:
+        if not objective.intercept:
             group[k * p :] = -1
-        return Rule(self.code, hyper, spans_of(group))
+        return Rule(self.code, hyper, spans_of(group), lasso=way.prices)
+
+
+def _inside(problem: SummedObjective, coef: Tensor) -> Tensor:
+    """`coef`, or where the model of the intercept alone or the loss itself would start, if it is out of the domain."""
+    for at in (coef, problem.start):
+        if math.isfinite(problem.value(at)):
+            return at
+    return problem.first_step()
+
+
+def _ceiling(problem: SummedObjective, coef: Tensor, level: Level) -> float:
+    """What the objective may rise to: above the start by what perfect predictors would lower it (about)."""
+    return problem.value(coef) + problem.size**2 / (2.0 * problem.weight * float(level.bend.mean()))
+
+
+def _scalar(value: float) -> Tensor:
+    return torch.tensor([value], dtype=torch.float64, device="cpu")
 
 
 def _walk(state: State) -> Walk:
@@ -272,10 +357,6 @@ def _walk(state: State) -> Walk:
 
 def _memory(walk: Walk) -> dict[str, Tensor]:
     return {name: torch.from_numpy(getattr(walk, name)) for name in ("theta", "slots", "clock")}
-
-
-def _trace(losses: list[Array]) -> Tensor:
-    return torch.from_numpy(np.concatenate([np.empty(0), *losses]))
 
 
 def _calls(units: int, seconds: float, unit_seconds: float) -> Iterator[int]:

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.kernels import criteria, descent
-from torchlinear.kernels.criteria import Criterion, Minibatches
+from torchlinear.kernels.criteria import Criterion, Minibatches, Tiles
 from torchlinear.kernels.descent import Batches, Part, Rule, Walk
-from torchlinear.rows import TensorRows
+from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.frame import Frame
 
-__all__ = ["View", "batches", "batches_of", "descend", "steepest_row"]
+__all__ = ["View", "batches", "batches_of", "descend", "steepest_row", "tiles_of"]
 
 Array = NDArray[np.float64]
 
 COPIED_BYTES = 2**30  # rows that lie column by column are laid out anew, once, up to this size
+CHUNK = 4_096  # rows that are looked at together
 _laid_out: WeakKeyDictionary[TensorRows, Tensor] = WeakKeyDictionary()
+_tiled: WeakKeyDictionary[TensorRows, tuple[Array, int, Tiles]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,23 @@ def batches_of(rows: TensorRows, criterion: Criterion, frame: Frame, strength: A
         ridge=frame.ridge(strength),
     )
     return View(kernel, apart)
+
+
+def tiles_of(rows: TensorRows, criterion: Criterion, frame: Frame, strength: Array) -> Tiles:
+    """Rows laid out for whole epochs; the layout lives as long as `rows`, until another frame asks for its own."""
+    units = np.concatenate([frame.centre, frame.scale])
+    kept = _tiled.get(rows)
+    if kept is None or kept[1] != criterion.code or not np.array_equal(kept[0], units):
+        kernel = batches_of(rows, criterion, frame, strength, 1).kernel
+        if not kernel.X.size:  # column by column
+            kernel = replace(kernel, X=rows.X.detach().contiguous().numpy(), y=_targets(rows))
+        assert isinstance(kernel, Minibatches)
+        kept = _tiled[rows] = (units, criterion.code, Tiles.of(kernel))
+    return replace(kept[2], criterion=criterion, ridge=frame.ridge(strength))
+
+
+def _targets(rows: TensorRows) -> Array:
+    return np.ascontiguousarray(rows.y.detach().cpu().double().numpy())
 
 
 def _arrays(
@@ -129,16 +148,17 @@ def _mini_batch(
     return criteria.mini_batch(kernel, rule, walk, rates, order, first, last, total)
 
 
-def steepest_row(rows: TensorRows, frame: Frame, intercept: bool) -> float:
-    """Return the largest curvature of a single row's loss, ``2 w (|z|^2 + 1)`` with w of mean 1."""
+def steepest_row(rows: Rows, frame: Frame, intercept: bool) -> float:
+    """Return the largest ``w (|z|^2 + 1)`` of a row, with w of mean 1: what bends a loss there."""
     centre, scale = torch.from_numpy(frame.centre), torch.from_numpy(frame.scale)
-    mean_weight = 1.0 if rows.weight is None else float(rows.weight.double().mean())
-    steepest = 0.0
+    longest, weight, count = 0.0, 0.0, 0
     for shard in rows.shards():
         for block in rows.blocks(shard):
-            apart = (block.X.double() - centre.to(block.X.device)).square_()
-            lengths = apart @ scale.square().to(block.X.device) + float(intercept)
-            if block.weight is not None:
-                lengths = lengths * block.weight.double() / mean_weight
-            steepest = max(steepest, 2.0 * float(lengths.max()))
-    return steepest
+            for start in range(0, len(block.y), CHUNK):
+                apart = (block.dense(start, start + CHUNK) - centre.to(block.X.device)).square_()
+                lengths = apart @ scale.square().to(block.X.device) + float(intercept)
+                if block.weight is not None:
+                    part = block.weight[start : start + CHUNK].double()
+                    weight, lengths = weight + float(part.sum()), lengths * part
+                longest, count = max(longest, float(lengths.max())), count + len(lengths)
+    return longest * count / weight if weight else longest

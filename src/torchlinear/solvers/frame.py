@@ -1,9 +1,12 @@
-"""The units in which a descent walks, and the squared loss in them.
+"""The units in which a descent walks, and the curvature of a loss in them.
 
 With a frame, ``z = (x - centre) * scale`` and ``t = (y - target_centre) * target_scale``, and theta is the
 weight (k, p) and bias (k,) of ``t = z w' + b``. The user's units are the frame that changes nothing. The
 standardised one has targets and columns of mean 0 and standard deviation 1 (1/n), so that one step suits all;
 a penalised column is as much shorter as makes its curvature, penalty included, that of the others.
+
+Losses other than the squared have no target among the predictors. Theirs stay where they are, in units of their
+`Level`.
 """
 
 from __future__ import annotations
@@ -16,11 +19,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.kernels.descent import Quadratic
-from torchlinear.statistics import Triangle
+from torchlinear.statistics import Spread, Triangle
 
-__all__ = ["Frame", "Spectrum", "quadratic", "spectrum"]
+__all__ = ["Frame", "Level", "Spectrum", "eigenvalues", "quadratic", "spectrum"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a smooth loss is like where a descent starts.
+
+    Attributes
+    ----------
+    bend : array, shape (k,)
+        Mean second derivative of each output by its predictor, above 0.
+    reach : array, shape (k,)
+        How far predictors go: 1 where they have no unit, about the targets' standard deviation on their scale else.
+    """
+
+    bend: Array
+    reach: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +76,33 @@ class Frame:
             Penalty ``1/2 sum strength_j beta_j^2``.
         """
         p, mean = triangle.n_features, triangle.mean.high
-        sizes = np.sqrt(np.square(triangle.R.high).sum(axis=0) / triangle.weight)
-        sizes[:p] = np.sqrt(sizes[:p] ** 2 + strength / 2.0)
-        noise = 4.0 * np.finfo(np.float64).eps * np.abs(mean)
-        scale = np.where(sizes > noise, 1.0 / np.where(sizes > noise, sizes, 1.0), 1.0)
+        squares = np.square(triangle.R.high).sum(axis=0) / triangle.weight
+        squares[:p] += strength / 2.0
+        scale = _reciprocals(squares, mean)
         return cls(mean[:p].copy(), scale[:p], mean[p:].copy(), scale[p:])
+
+    @classmethod
+    def levelled(cls, spread: Spread, level: Level, strength: Array, *, intercept: bool) -> Frame:
+        """As `standardised`, for any smooth loss; it is centred if there is an intercept.
+
+        Parameters
+        ----------
+        spread : Spread
+            Of the features and responses.
+        level : Level
+            Of the loss.
+        strength : array, shape (p,)
+            Penalty ``1/2 sum strength_j beta_j^2``.
+        intercept : bool
+            Whether the bias is free.
+        """
+        p = strength.size
+        mean, squares = spread.mean[:p], spread.squares[:p] / spread.weight
+        if not intercept:
+            squares = squares + np.square(mean)
+        scale = _reciprocals(squares + strength / level.bend.mean(), mean)
+        centre = mean.copy() if intercept else np.zeros(p)
+        return cls(centre, scale, np.zeros(level.reach.size), 1.0 / level.reach)
 
     @property
     def gain(self) -> Array:
@@ -71,6 +112,16 @@ class Frame:
     def ridge(self, strength: Array) -> Array:
         """Bring a penalty ``1/2 sum strength_j beta_j^2``, shape (p,), into these units."""
         return np.asarray(strength * self.scale**2)
+
+    def prices(self, strength: Array) -> Array:
+        """Bring a penalty ``sum strength_j |beta_j|``, shape (p,), into these units: a price of each of theta."""
+        prices = np.outer(1.0 / self.target_scale, strength * self.scale)
+        return np.append(prices.ravel(), np.zeros(self.target_scale.size))
+
+    def slope(self, pull: Array, last: Array) -> Array:
+        """Flatten a gradient by the coefficients about `centre`, shape (p, k), and by the intercept, shape (k,)."""
+        weight = pull * self.scale[:, None] / self.target_scale
+        return np.concatenate([weight.T.ravel(), last / self.target_scale])
 
     def theta(self, coef: Tensor) -> Array:
         """Flatten coefficients in the user's units, shape (p + 1, k)."""
@@ -88,6 +139,12 @@ class Frame:
             beta = weight * self.scale[:, None] / self.target_scale
             intercept = bias / self.target_scale + self.target_centre - self.centre @ beta
         return torch.from_numpy(np.vstack([beta, intercept]))
+
+
+def _reciprocals(squares: Array, mean: Array) -> Array:
+    """One over the root of mean squares; 1 for what only rounding keeps from being constant."""
+    sizes, noise = np.sqrt(squares), 4.0 * np.finfo(np.float64).eps * np.abs(mean)
+    return np.where(sizes > noise, 1.0 / np.where(sizes > noise, sizes, 1.0), 1.0)
 
 
 def quadratic(triangle: Triangle, frame: Frame, strength: Array, factor: float) -> Quadratic:
@@ -158,7 +215,12 @@ def spectrum(form: Quadratic) -> Spectrum:
     hessian[:p, :p] = form.curvature + form.weight * np.outer(form.mean, form.mean) + np.diag(form.ridge)
     hessian[:p, p] = hessian[p, :p] = form.weight * form.mean
     hessian[p, p] = form.weight
+    top, bottom = eigenvalues(hessian)
+    return Spectrum(top, bottom, top)
+
+
+def eigenvalues(hessian: Array) -> tuple[float, float]:
+    """The largest eigenvalue and the smallest that is not zero."""
     values = np.linalg.eigvalsh(hessian)
     top = float(values[-1])
-    bottom = float(values[values > top * len(values) * np.finfo(np.float64).eps].min(initial=top))
-    return Spectrum(top, bottom, top)
+    return top, float(values[values > top * len(values) * np.finfo(np.float64).eps].min(initial=top))

@@ -1,6 +1,6 @@
-"""Exact quantile and median regression: a linear programme by an interior-point method, ended at a vertex.
+"""Exact quantile regression and support vector machines: programmes that an interior-point method solves.
 
-Few rows are solved as they are; of many, those that are far from the plane are summed up first (see `pinball`).
+A linear programme (see `pinball`) ends at a vertex, a quadratic one (see `hinges`) at the equations of its active set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["InteriorPoint"]
 
 @dataclass(frozen=True, slots=True)
 class InteriorPoint(Solver):
-    """Solve a piecewise linear loss, with an L1 penalty or none, to the last digit.
+    """Solve a piecewise linear loss to the last digit: quantile with any penalty or none, hinges with an L2 penalty.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class InteriorPoint(Solver):
         if not isinstance(objective, PinballObjective):
             return (
                 f"interior_point solves losses that are piecewise linear, not {objective.loss.name}; "
-                "use loss='quantile' or 'absolute', or solver='auto'."
+                "use loss='quantile' or 'absolute', 'hinge' or 'epsilon_insensitive', or solver='auto'."
             )
         return objective.refusal
 

@@ -72,14 +72,16 @@ class Joint:
         at, pull = at[: len(self.scale)], pull[: len(self.scale)]
         now = _flat(at * self.scale)
         g = self.H @ now - _flat(pull / self.scale)
-        strengths = (_flat(lasso / self.scale), _flat(ridge / np.square(self.scale)))
+        low, high = np.full_like(lasso, -np.inf), np.full_like(lasso, np.inf)
+        low[:p], high[:p] = (bound[:, None] for bound in problem.bounds)
+        strengths = [_flat(lasso / self.scale), _flat(ridge / np.square(self.scale))]
+        strengths += [_flat(bound * self.scale) for bound in (low, high)]
         found = minimise(self.H, g, now, *strengths, tol=TOLERANCE).beta.reshape(self.scale.T.shape).T
         way = found / self.scale - at
         kinks = lasso * (np.abs(at + way) - np.abs(at))
         slope = float(((pull + ridge * at) * way + kinks).sum())
-        free = (lasso + ridge).max(
-            axis=1
-        ) == 0  # of those with the same predictions, the ones that sum to zero
+        held = (lasso + ridge > 0) | np.isfinite(low) | np.isfinite(high)
+        free = ~held.any(axis=1)  # of those with the same predictions, the ones that sum to zero
         way[free] -= (at + way)[free].mean(axis=1, keepdims=True)
         step = np.zeros(coef.shape)
         step[: len(way)] = way

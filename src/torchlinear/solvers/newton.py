@@ -30,7 +30,7 @@ from torchlinear.summed import SummedObjective
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["ModelAt", "Newton", "iterate", "nearby"]
+__all__ = ["Model", "ModelAt", "Newton", "goal", "iterate", "model_at", "nearby", "searched"]
 
 Array = NDArray[np.float64]
 
@@ -82,11 +82,11 @@ class Newton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        return nearby(problem, coef, _model_at(problem), self.epochs)
+        return nearby(problem, coef, model_at(problem), self.epochs)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Newton iterations until the budget is used."""
-        return iterate(problem, state, budget, _model_at(problem))
+        return iterate(problem, state, budget, model_at(problem))
 
 
 class Model(Protocol):
@@ -119,9 +119,9 @@ def nearby(problem: SummedObjective, coef: Tensor, model_at: ModelAt, epochs: in
 def iterate(problem: SummedObjective, state: State, budget: Budget, model_at: ModelAt) -> State:
     """Iterations until the budget is used, each with the model that `model_at` makes at a point."""
     end, trace, first = time.perf_counter() + budget.seconds, [], state.epoch
-    goal = ACCURATE if _cheap(problem) else ACCURATE_LARGE
+    enough = goal(problem)
     while not state.done and state.epoch - first < budget.epochs:
-        state = _iteration(problem, state, model_at(problem, state.coef), goal)
+        state = _iteration(problem, state, model_at(problem, state.coef), enough)
         trace.append(problem.value(state.coef))
         finishing = _cheap(problem) and problem.certificate(state.coef) <= FINISH
         if time.perf_counter() >= end and not finishing:
@@ -194,12 +194,12 @@ class Curvature:
 def _iteration(problem: SummedObjective, state: State, model: Model | None, goal: float) -> State:
     """One step with a model, and chord steps after it while they gain and the certificate is above `goal`."""
     before, old = problem.certificate(state.coef), problem.value(state.coef)
-    coef = None if model is None else _searched(problem, state.coef, *model.step(problem, state.coef))
+    coef = None if model is None else searched(problem, state.coef, *model.step(problem, state.coef))
     if model is None or coef is None:
         return replace(state, epoch=state.epoch + 1, done=True)
     left, value = problem.certificate(coef), problem.value(coef)
     while left > goal:
-        nearer = _searched(problem, coef, *model.step(problem, coef))
+        nearer = searched(problem, coef, *model.step(problem, coef))
         if nearer is None or not (reached := problem.certificate(nearer)) < left:
             break
         gained, left, value = left / reached if reached else math.inf, reached, problem.value(nearer)
@@ -217,8 +217,14 @@ def _everywhere(problem: SummedObjective) -> bool:
     return bool(torch.isfinite(problem.loss.value(eta, torch.ones(2, targets, dtype=torch.float64))).all())
 
 
-def _model_at(problem: SummedObjective) -> ModelAt:
+def model_at(problem: SummedObjective) -> ModelAt:
+    """What makes models of this objective."""
     return Curvature.at if problem.loss.separable else Joint.at
+
+
+def goal(problem: SummedObjective) -> float:
+    """The certificate at which coefficients cannot be told from the optimum."""
+    return ACCURATE if _cheap(problem) else ACCURATE_LARGE
 
 
 def _cheap(problem: SummedObjective) -> bool:
@@ -227,14 +233,14 @@ def _cheap(problem: SummedObjective) -> bool:
     return n is not None and n * problem.n_features <= CHEAP
 
 
-def _searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:
+def searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:
     """The first of the points ``coef + step / 2^i`` that lowers F enough; None when there is none."""
     here = problem.value(coef)
     share, along = 1.0, torch.from_numpy(step)
     if not np.isfinite(step).all():
         return None
     for _ in range(HALVINGS):
-        there = coef + share * along
+        there = problem.within(coef + share * along)
         value = problem.value(there)
         if value <= here + ARMIJO * share * slope + ROUNDING * abs(here):
             return there

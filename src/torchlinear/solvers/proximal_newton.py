@@ -27,7 +27,7 @@ from torchlinear.summed import SummedObjective
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["ProximalNewton"]
+__all__ = ["ProximalNewton", "model_at"]
 
 Array = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ class ProximalNewton(Solver):
         if not objective.loss.smooth:
             return f"proximal_newton takes smooth losses, not {objective.loss.name}; use solver='auto'."
         if objective.asked is not None and not isinstance(objective.asked, Separable):
-            return f"proximal_newton takes L1, L2 and elastic net, not {objective.asked}; use solver='auto'."
+            return f"proximal_newton takes L1, L2, elastic net and bounds, not {objective.asked}; use solver='auto'."
         if objective.n_features > MOST_FEATURES:
             return f"proximal_newton takes up to {MOST_FEATURES:,} columns; use solver='auto'."
         count = (objective.n_features + 1) * objective.n_outputs
@@ -71,11 +71,11 @@ class ProximalNewton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        return nearby(problem, coef, _model_at(problem), self.epochs)
+        return nearby(problem, problem.within(coef), model_at(problem), self.epochs)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Iterations until the budget is used."""
-        return iterate(problem, state, budget, _model_at(problem))
+        return iterate(problem, state, budget, model_at(problem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,13 @@ class Model:
         """The way from `coef` to the model's minimum, shape (p + 1, k), and how F begins to fall along it."""
         weight, beta = problem.weight, coef[:-1].numpy()
         lasso, ridge = problem.lasso(weight), problem.ridge(weight)
+        low, high = problem.bounds
         pull = problem.pull(coef, self.mean) - ridge[:, None] * beta
         way = np.empty_like(beta)
         for j, (H, s) in enumerate(zip(self.H, self.scale.T)):
             now = np.ascontiguousarray(beta[:, j] * s)
             g = H @ now - pull[:, j] / s
-            found = minimise(H, g, now, lasso / s, ridge / np.square(s), tol=TOLERANCE)
+            found = minimise(H, g, now, lasso / s, ridge / np.square(s), low * s, high * s, tol=TOLERANCE)
             way[:, j] = found.beta / s - beta[:, j]
         kinks = lasso[:, None] * (np.abs(beta + way) - np.abs(beta))
         slope = float(((pull + ridge[:, None] * beta) * way + kinks).sum())
@@ -138,5 +139,6 @@ class Model:
         return np.vstack([way, offset - (self.mean * way).sum(axis=0)]), slope / weight
 
 
-def _model_at(problem: SummedObjective) -> ModelAt:
+def model_at(problem: SummedObjective) -> ModelAt:
+    """What makes models of this objective."""
     return Model.at if problem.loss.separable else Joint.at

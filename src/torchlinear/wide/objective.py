@@ -41,7 +41,14 @@ def suits(loss: Loss, penalty: Penalty | None, rows: Rows) -> bool:
     ):
         return False
     n, p = rows.X.shape
-    return penalty.shares()[0] > 0 and (p > max(n, FEWEST) or p > MOST)
+    bounded = bool(torch.isfinite(torch.stack([penalty.lower(p), penalty.upper(p)])).any())
+    walked = not bounded or _nonnegative(penalty.lower(p), penalty.upper(p))
+    return walked and penalty.shares()[0] > 0 and (p > max(n, FEWEST) or p > MOST)
+
+
+def _nonnegative(low: Tensor, high: Tensor) -> bool:
+    """Whether these bounds, shape (p,), are those of non-negative coefficients."""
+    return bool((low == 0.0).all() and torch.isposinf(high).all())
 
 
 def _columns(rows: Rows, intercept: bool) -> Columns:
@@ -84,7 +91,7 @@ class WideObjective(QuadraticObjective):
     @property
     def positive(self) -> bool:
         """Whether coefficients must not be negative."""
-        return self.solution == "nonnegative"
+        return self.bounds[0].size > 0 and bool((self.bounds[0] == 0.0).all())
 
     def strengths(self, penalty: Penalty | None) -> tuple[Array, Array]:
         """Strengths on columns of norm 1 against half the sum of squared errors, both of shape (p,)."""
@@ -133,13 +140,13 @@ class WideObjective(QuadraticObjective):
         lasso, ridge = self.strengths(self.penalty)
         free = np.flatnonzero((lasso == 0) & (ridge == 0))
         beta, found = self.frame.norm[:, np.newaxis] * coef[:-1].numpy(), np.empty(len(residuals))
-        fixed = self.columns.gathered(free).T
+        fixed, lower = self.columns.gathered(free).T, 0.0 if self.positive else -np.inf
         for j, residual in enumerate(residuals):
             every = np.ones(free.size, dtype=np.bool_)
-            left, lost = without(fixed, residual, every, beta[free, j], positive=self.positive)
+            left, lost = without(fixed, residual, every, beta[free, j], lower=lower)
             pull = self.columns.pull(left, self.columns.every)
             squares = float(left @ left)
-            found[j] = gap(pull, beta[:, j], lasso, ridge, squares, lost, positive=self.positive)
+            found[j] = gap(pull, beta[:, j], lasso, ridge, squares, lost, lower=lower)
         return found
 
     def evidence_at(self, coef: Tensor) -> LeastSquares | None:

@@ -129,7 +129,8 @@ class Walk:
         pull = self._set.pull(left)
         squares = float(left @ left)
         free = (lasso[at] == 0) & (ridge[at] == 0)
-        found = gap(np.where(free, 0.0, pull), beta, lasso[at], ridge[at], squares, positive=self.positive)
+        lower = 0.0 if self.positive else -np.inf
+        found = gap(np.where(free, 0.0, pull), beta, lasso[at], ridge[at], squares, lower=lower)
         lost = float(np.abs(pull[free]).max(initial=0.0)) ** 2
         support = np.flatnonzero(beta)
         relative = (found + lost) / (self.total / 2.0 or 1.0)
