@@ -1,0 +1,137 @@
+"""The objective of a loss made of hinges, and its certificate, the relative duality gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+
+from torchlinear.block import Block
+from torchlinear.hinges.problem import Hinges
+from torchlinear.hinges.solution import solve
+from torchlinear.losses.base import Loss
+from torchlinear.losses.pieces import Pieces
+from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.separable import Separable
+from torchlinear.pinball.kept import Taken, kept
+from torchlinear.pinball.matrices import stacked, with_constant
+from torchlinear.pinball.objective import LinearProgram, PinballObjective
+
+__all__ = ["HingeObjective", "ridged"]
+
+Array = NDArray[np.float64]
+
+MOST = 8_000  # columns, or rows if they are fewer, whose equations are solved: half a gigabyte
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Rows with their offsets; ``a + b`` are both sets of rows."""
+
+    parts: tuple[Taken, ...]
+    offsets: tuple[Array, ...]
+
+    def __add__(self, other: Gathered) -> Gathered:
+        return Gathered(self.parts + other.parts, self.offsets + other.offsets)
+
+    def rows(self) -> Taken:
+        """All of them, in their order."""
+        return Taken(
+            np.concatenate([part.weight for part in self.parts]),
+            stacked([part.X for part in self.parts]),
+            np.concatenate([part.y for part in self.parts]),
+        )
+
+
+def ridged(loss: Loss, penalty: Penalty | None) -> bool:
+    """Whether loss and penalty make a quadratic programme, or would with a ridge."""
+    return loss.hinged or (loss.piecewise and isinstance(penalty, Separable) and penalty.shares()[1] > 0)
+
+
+class HingeObjective(PinballObjective):
+    """An objective of a loss that is a sum of hinges, with an L2 penalty or an elastic net.
+
+    The first call of `certificate` solves the quadratic programme, whose dual bounds the objective from below.
+    """
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no quadratic programme for this objective; None when there is."""
+        name, p = self.loss.name, self.n_features
+        if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
+            given = "no penalty" if self.penalty is None else str(self.penalty)
+            return f"{name} loss with {given} has no unique optimum; use penalty=tl.L2(alpha), as support vectors do."
+        if min(p, self.spread.rows) > MOST:
+            return (
+                f"{name} loss takes up to {MOST:,} columns or as many rows, not {p:,} columns of "
+                f"{self.spread.rows:,} rows; use loss='squared_{name}'."
+            )
+        return None
+
+    @property
+    def programme(self) -> str:
+        """What kind of problem this is, in words."""
+        return f"{self.loss.name} loss with a ridge is a quadratic programme"
+
+    @cached_property
+    def optimum(self) -> LinearProgram:
+        """The optimum, each target by itself; one pass, kept."""
+        coef, bound, centre = [], 0.0, self.centre if self.intercept else np.zeros(self.n_features)
+        for column in range(self.n_outputs):
+            every = self.loaded.sum(_gathered, column, centre)
+            found = solve(self._problem(every))
+            beta = found.coef[: self.n_features]
+            last = found.coef[-1] - centre @ beta if self.intercept else 0.0
+            coef.append(torch.from_numpy(np.append(beta, last)))
+            bound += found.value - found.gap
+        return LinearProgram(torch.stack(coef, dim=1), bound / self.weight)
+
+    def _problem(self, every: Gathered) -> Hinges:
+        """The rows and the penalty as one problem, for the weights of all rows."""
+        rows, p = every.rows(), self.n_features
+        ridge, lasso = np.asarray(self.ridge(self.weight)), np.asarray(self.lasso(self.weight))
+        sign, at, weight = _hinges(self.loss, rows, np.concatenate(every.offsets))
+        row = np.broadcast_to(np.arange(len(rows.y)), at.shape)
+        absolute = np.flatnonzero(lasso)
+        unit = scipy.sparse.eye_array(p, p + self.intercept, format="csr")[absolute]
+        Z = with_constant(rows.X) if self.intercept else rows.X
+        both, there = np.tile(np.arange(len(absolute)) + len(rows.y), 2), weight > 0
+        return Hinges(
+            stacked([Z, unit]) if len(absolute) else Z,
+            np.append(ridge, 0.0) if self.intercept else ridge,
+            np.concatenate([row[there], both]),
+            np.concatenate([sign[there], np.repeat([1.0, -1.0], len(absolute))]),
+            np.concatenate([at[there], np.zeros(len(both))]),
+            np.concatenate([weight[there], np.tile(lasso[absolute], 2)]),
+        )
+
+
+def _hinges(loss: Loss, rows: Taken, offset: Array) -> tuple[Array, Array, Array]:
+    """Signs, places and weights of the hinges of all rows, shape (h, n)."""
+    pieces = _pieces(loss)(rows.y)
+    sign = np.broadcast_to(pieces.sign[:, None], pieces.at.shape)
+    return sign, pieces.at - sign * offset, pieces.share * rows.weight
+
+
+def _pieces(loss: Loss) -> Callable[[Array], Pieces]:
+    """How a loss is made of hinges: it says so itself, or has two straight lines of the residual."""
+    if loss.hinged:
+        return loss.pieces  # type: ignore[attr-defined, no-any-return]
+    below, above = loss.slopes  # type: ignore[attr-defined]
+
+    def lines(y: Array) -> Pieces:
+        share = np.broadcast_to(np.array([[above], [-below]]), (2, len(y)))
+        return Pieces(np.array([1.0, -1.0]), np.stack([y, -y]), share)
+
+    return lines
+
+
+def _gathered(block: Block, column: int, centre: Array) -> Gathered:
+    block = block.counted()
+    offset = np.zeros(len(block.y)) if block.offset is None else block.offset.cpu().numpy()
+    return Gathered(kept(block, column, centre, None, np.inf).parts, (offset,))
