@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from torchlinear.estimators.lasso_cv import LassoCV
     from torchlinear.estimators.linear_probe import LinearProbe
     from torchlinear.estimators.linear_regression import LinearRegression
+    from torchlinear.estimators.linear_svc import LinearSVC
+    from torchlinear.estimators.linear_svr import LinearSVR
     from torchlinear.estimators.logistic import LogisticRegression
     from torchlinear.estimators.logistic_cv import LogisticRegressionCV
     from torchlinear.estimators.quantile import QuantileRegressor
@@ -120,6 +122,8 @@ _WHERE = {
     "ElasticNetCV": "estimators.elastic_net_cv",
     "LinearProbe": "estimators.linear_probe",
     "LinearRegression": "estimators.linear_regression",
+    "LinearSVC": "estimators.linear_svc",
+    "LinearSVR": "estimators.linear_svr",
     "SGDClassifier": "estimators.sgd_classifier",
     "SGDRegressor": "estimators.sgd_regressor",
     "Ridge": "estimators.ridge",
@@ -198,6 +202,8 @@ __all__ = [
     "LassoCV",
     "LinearProbe",
     "LinearRegression",
+    "LinearSVC",
+    "LinearSVR",
     "LogisticRegression",
     "LogisticRegressionCV",
     "MissingExtra",

@@ -15,6 +15,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from torchlinear.losses.epsilon_insensitive import Tube
+from torchlinear.losses.squared_hinge import SHARE
 
 __all__ = ["SquaredEpsilonInsensitive"]
 
@@ -53,3 +54,7 @@ class SquaredEpsilonInsensitive(Tube):
     def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
         """Second derivative of `value` by `eta`, shape (n, k); at the corners that of the outside."""
         return 2.0 * ((y - eta).abs() >= self.epsilon).to(eta.dtype)
+
+    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
+        """What Newton's step takes for the curvature where that is 0, shape (n, k), above 0."""
+        return self.curvature(eta, y).clamp(min=2.0 * SHARE)

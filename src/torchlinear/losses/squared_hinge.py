@@ -20,7 +20,11 @@ from torch import Tensor
 
 from torchlinear.losses.hinge import Margin
 
-__all__ = ["SquaredHinge"]
+__all__ = ["SHARE", "SquaredHinge"]
+
+# Curvature of the flat sides beside that of the others in Newton's matrix: so it never loses its rank, and of the
+# steps that the others leave open takes the least.
+SHARE = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,7 @@ class SquaredHinge(Margin):
         """Second derivative of `value` by `eta`, shape (n, k); at the corners that of the flat side."""
         y = y.to(eta.dtype)
         return 2.0 * ((1.0 - y) * (eta > -1.0).to(eta.dtype) + y * (eta < 1.0).to(eta.dtype))
+
+    def expected(self, eta: Tensor, y: Tensor) -> Tensor:
+        """What Newton's step takes for the curvature where that is 0, shape (n, k), above 0."""
+        return self.curvature(eta, y).clamp(min=2.0 * SHARE)
