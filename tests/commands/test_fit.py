@@ -257,3 +257,26 @@ def test_an_interrupted_fit_ends_with_130_and_says_so(run, houses) -> None:
     assert (ended.code, ended.err) == (130, "Interrupted.\n")
     assert ended.json["status"] == "interrupted"
     assert not Path("m.safetensors").exists()
+
+
+def test_the_numbers_of_a_loss(run, houses) -> None:
+    options = ("-y", "price", "-x", "area", "rooms")
+    out = run("fit", "houses.csv", *options, "--loss", "quantile", "--loss-option", "q=0.9", "--json").json
+    upper = tl.fit("houses.csv", "price", columns=["area", "rooms"], loss=tl.Quantile(0.9))
+    assert coefficients(out)["area"] == pytest.approx(float(upper.coef[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "given", "said"),
+    [
+        ("tweedie", "p=1.5", "power=1.5"),
+        ("tweedie", "power", "power=1.5"),
+        ("tweedie", "power=much", "power=much"),
+        ("tweedie", "power=0.5", "power"),
+        ("poisson", "power=1.5", "no numbers to set"),
+    ],
+)
+def test_numbers_that_a_loss_does_not_have(run, houses, loss, given, said) -> None:
+    ended = run("fit", "houses.csv", "-y", "price", "--loss", loss, "--loss-option", given)
+    assert ended.code == 2
+    assert said in ended.err

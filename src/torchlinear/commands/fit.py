@@ -35,6 +35,9 @@ def fit(
     formula: Annotated[str | None, option("fit.formula", metavar="FORMULA")] = None,
     loss: Annotated[str, option("fit.loss", metavar="NAME", choices=tuple(LOSSES.entries))] = "squared",
     link: Annotated[str | None, option("fit.link", metavar="NAME")] = None,
+    loss_option: Annotated[
+        list[str] | None, option("fit.loss_option", many=True, metavar="NAME=VALUE...")
+    ] = None,
     solver: Annotated[str, option("fit.solver", metavar="NAME", choices=SOLVERS)] = "auto",
     penalty: Annotated[
         str, option("fit.penalty", metavar="NAME", choices=("none", *PENALTIES.entries))
@@ -65,16 +68,18 @@ def fit(
     shrinkage = _penalty(penalty, alpha, mix)
 
     import torchlinear as tl
+    from torchlinear.commands.losses import loss_of
     from torchlinear.sources import read
 
+    row_loss = loss_of(loss, link, loss_option or ())
     table = read(data)
     if target is None and formula is None:
         target = _ask(table, may_ask=not common.json)
-    if target is not None and table.column(target, "target").kind == "text" and not LOSSES.load(loss).labels:
+    if target is not None and table.column(target, "target").kind == "text" and not row_loss.labels:
         raise InvalidInput(say("fit.text", target=target, loss=loss))
     with screen.busy(say("fit.busy", source=table.source)):
         fitted = tl.fit(
-            table, target, columns=columns, formula=formula, loss=loss, link=link, solver=solver,
+            table, target, columns=columns, formula=formula, loss=row_loss, solver=solver,
             penalty=shrinkage, missing=missing, weights=weights, weight_type=weight_type, offset=offset,
             exposure=exposure, intercept=not no_intercept, max_epochs=max_epochs, time_limit=time_limit,
         )  # fmt: skip
