@@ -1,0 +1,297 @@
+"""Runs: a thread each, which ends when the page that watches it goes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from torchlinear.errors import TorchlinearError
+from torchlinear.lab.contours import Contours, contours
+from torchlinear.lab.plan import Plan
+from torchlinear.lab.safety import Refused
+from torchlinear.lab.stage import Stage
+from torchlinear.lab.stream import columns, event
+from torchlinear.racing.outcome import Race
+from torchlinear.racing.race import race
+from torchlinear.racing.records import Frames, Runner
+
+__all__ = ["FRAMES", "Run", "Runs", "Shelf"]
+
+FRAMES = 2_000  # of each runner
+SECONDS = 120.0  # that a runner may take
+OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
+LEVELS = {0.1: "0.1", 0.01: "0.01", 0.0001: "0.0001"}
+
+log = logging.getLogger("torchlinear.lab")
+
+T = TypeVar("T")
+Send = Callable[[bytes | None], None]
+
+
+class Shelf(Generic[T]):
+    """Keeps the things that were used last, by name; older ones go when there are too many or they weigh too much.
+
+    Parameters
+    ----------
+    kind : str
+        What a thing is called in messages.
+    most : int
+        How many are kept.
+    heaviest : int
+        How much they weigh together at most, but for the newest.
+    """
+
+    def __init__(self, kind: str, most: int, heaviest: int) -> None:
+        self.kind, self.most, self.heaviest = kind, most, heaviest
+        self._things: OrderedDict[str, tuple[T, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, name: str, thing: T, weight: int) -> None:
+        """Add a thing."""
+        with self._lock:
+            self._things[name] = thing, weight
+            while len(self._things) > 1 and (
+                len(self._things) > self.most
+                or sum(weight for _, weight in self._things.values()) > self.heaviest
+            ):
+                self._things.popitem(last=False)
+
+    def get(self, name: str) -> T:
+        """The thing called `name`."""
+        with self._lock:
+            if name not in self._things:
+                raise Refused(404, f"This {self.kind} is no longer there; ask for it again.")
+            self._things.move_to_end(name)
+            return self._things[name][0]
+
+    def __iter__(self) -> Iterator[T]:
+        with self._lock:
+            return iter([thing for thing, _ in self._things.values()])
+
+
+class Run:
+    """One run: claimed by a stream, worked by a thread, told in events.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to run.
+
+    Attributes
+    ----------
+    state : str
+        ``"new"``, ``"running"``, ``"ended"``, ``"failed"`` or ``"stopped"``.
+    stage : Stage or None
+        Once the thread has prepared it.
+    race : Race or None
+        Once it has ended.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.made = time.monotonic()
+        self.state = "new"
+        self.stage: Stage | None = None
+        self.race: Race | None = None
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._staging = threading.Lock()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it runs, or is about to."""
+        waiting = self.state == "new" and time.monotonic() - self.made < OPENED_SECONDS
+        return waiting or self.state == "running"
+
+    def claim(self) -> bool:
+        """Whether the caller may start it: the first one may."""
+        with self._lock:
+            if self.state != "new" or self._stop.is_set():
+                return False
+            self.state = "running"
+            return True
+
+    def start(self, send: Send) -> None:
+        """Work in a thread of its own; `send` gets the events, and None after the last."""
+        threading.Thread(target=self._work, args=(send,), name="lab run", daemon=True).start()
+
+    def stop(self) -> bool:
+        """Ask the thread to end; whether there was anything to stop."""
+        counted = self.counts
+        self._stop.set()
+        return counted
+
+    def prepared(self) -> Stage:
+        """The stage, made once."""
+        with self._staging:
+            if self.stage is None:
+                self.stage = Stage.of(self.plan)
+            return self.stage
+
+    def _work(self, send: Send) -> None:
+        state = "failed"
+        try:
+            self._race(self.prepared(), send)
+            state = "stopped" if self._stop.is_set() else "ended"
+        except (Refused, TorchlinearError) as error:
+            send(event("failed", {"error": str(error)}))
+        except MemoryError:
+            send(event("failed", {"error": "The run needs more memory than there is; use fewer rows or columns."}))
+        except Exception as error:
+            log.exception("a run failed")
+            sentence = f"This run failed unexpectedly ({type(error).__name__}: {error}); the page goes on."
+            send(event("failed", {"error": sentence}))
+        finally:
+            self.state = state
+            send(None)
+
+    def _race(self, stage: Stage, send: Send) -> None:
+        send(event("start", stage.describe()))
+        map_thread = self._draw(stage, send)
+        names: dict[str, str] = {}
+        ids = [racer.entrant.id for racer in stage.running]
+
+        def tell(name: str, frames: Frames) -> bool:
+            names.setdefault(name, ids[len(names)] if len(names) < len(ids) else name)
+            send(event("frames", _frames(names[name], frames)))
+            return not self._stop.is_set()
+
+        done = race(
+            stage.numbers.X, stage.numbers.y, solvers=[racer.entry.solver for racer in stage.running],
+            loss=stage.loss, penalty=stage.penalty, epochs=stage.plan.epochs, seed=stage.plan.seed,
+            start=stage.start, frames=FRAMES, time_limit=SECONDS, callback=tell,
+        )  # fmt: skip
+        map_thread.join()
+        if not self._stop.is_set():
+            self.race = done
+            send(event("end", _end(done, ids)))
+
+    def _draw(self, stage: Stage, send: Send) -> threading.Thread:
+        """Compute the map beside the race."""
+
+        def draw() -> None:
+            if stage.axes is None:
+                return
+            try:
+                send(event("contour", _contour(stage, contours(stage.landscape(), stage.axes))))
+            except Exception:  # without a map the run is worth seeing still
+                log.exception("the map of a run failed")
+
+        thread = threading.Thread(target=draw, name="lab map", daemon=True)
+        thread.start()
+        return thread
+
+
+class Runs:
+    """All runs, of which a few may be under way at once.
+
+    Parameters
+    ----------
+    at_once : int
+        How many.
+    kept : Shelf
+        Where they are kept.
+    """
+
+    def __init__(self, at_once: int, kept: Shelf[Run]) -> None:
+        self.at_once, self.kept = at_once, kept
+        self._lock = threading.Lock()
+
+    def add(self, name: str, run: Run) -> None:
+        """Add a run, unless too many are under way."""
+        with self._lock:
+            if sum(other.counts for other in self.kept) >= self.at_once:
+                raise Refused(
+                    429, f"{self.at_once} runs are under way already; stop one, or close a page of the lab."
+                )
+            rows = run.plan.data.n_rows
+            self.kept.put(name, run, rows * (len(run.plan.features) + 1))
+
+    def stop(self) -> None:
+        """Stop them all."""
+        for run in self.kept:
+            run.stop()
+
+
+def _frames(name: str, frames: Frames) -> str:
+    return columns(
+        runner=name,
+        passes=frames.passes.numpy(),
+        seconds=frames.seconds.numpy(),
+        loss=frames.loss.numpy(),
+        gap=frames.gap.numpy(),
+        coef=frames.coef.flatten(1).numpy(),
+    )
+
+
+def _end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
+    named = dict(zip((runner.name for runner in done.runners), ids))
+    return {
+        "standings": [_standing(named[runner.name], runner) for runner in done.standings()],
+        "why": done.why,
+    }
+
+
+def _standing(name: str, runner: Runner) -> dict[str, Any]:
+    within = {}
+    for level, key in LEVELS.items():
+        at = runner.within[level]
+        within[key] = None if at is None else {"passes": at.passes, "seconds": at.seconds}
+    return {
+        "runner": name,
+        "gap": runner.final,
+        "within": within,
+        "status": runner.status.label,
+        "advice": runner.status.value,
+        "why": runner.why,
+        "passes": float(runner.passes[-1]),
+        "seconds": float(runner.seconds[-1]),
+        "loss": float(runner.loss[-1]),
+        "coef": runner.coef[-1].flatten().tolist(),
+    }
+
+
+def _contour(stage: Stage, found: Contours) -> str:
+    with np.errstate(divide="ignore"):
+        heights = np.log10(found.heights)
+    known = heights[np.isfinite(heights)]
+    floor = float(known.min()) if len(known) else 0.0
+    head = {
+        "axes": found.axes,
+        "names": [_called(stage, place) for place in found.axes],
+        "nx": heights.shape[1],
+        "ny": heights.shape[0],
+        "profiled": found.profiled,
+        "rows": found.rows,
+        "floor": floor,
+        "note": _note(stage, found),
+    }
+    import json
+
+    shown = np.where(np.isneginf(heights), floor, heights)
+    arrays = columns(x=np.array(found.x), y=np.array(found.y), z=np.round(shown, 4).ravel())
+    return f"{json.dumps(head)[:-1]},{arrays[1:]}"
+
+
+def _called(stage: Stage, place: int) -> str:
+    """What a coefficient is called."""
+    row, column = divmod(place, stage.best.shape[1])
+    name = stage.plan.features[row] if row < len(stage.plan.features) else "intercept"
+    return name if stage.best.shape[1] == 1 else f"{name} · {stage.numbers.outputs[column]}"
+
+
+def _note(stage: Stage, found: Contours) -> str:
+    others = stage.best.numel() - 2
+    rows = len(stage.numbers.X)
+    drawn = f"all {rows:,} rows" if found.rows == rows else f"{found.rows:,} of {rows:,} rows"
+    if not others:
+        return f"From {drawn}."
+    if found.profiled:
+        return f"At every point the other {others} coefficients are at their best. From {drawn}."
+    return f"A slice: the other {others} coefficients stay at the optimum. From {drawn}."

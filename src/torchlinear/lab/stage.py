@@ -1,0 +1,196 @@
+"""A run before its start: the optimum that it is measured by, learning rates, and who cannot take part.
+
+All of it is told to the page before the first frame, and the learning rates that the curvature suggests are in the
+programs that it shows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchlinear.api import solve
+from torchlinear.errors import DataError
+from torchlinear.lab.contours import Landscape
+from torchlinear.lab.plan import Entrant, Numbers, Plan
+from torchlinear.lab.safety import Refused
+from torchlinear.loop import Status
+from torchlinear.losses import made
+from torchlinear.losses.base import Loss
+from torchlinear.losses.huber import Huber
+from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.l1 import L1
+from torchlinear.penalties.l2 import L2
+from torchlinear.problem import Problem, pose
+from torchlinear.racing.curvature import Curvature, curvature
+from torchlinear.racing.lineup import Entry, Options, lineup
+from torchlinear.solvers.base import Solver
+from torchlinear.solvers.rules import SGD, Adagrad, Adam, RMSprop
+
+__all__ = ["Racer", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Racer:
+    """An entrant at the start.
+
+    Attributes
+    ----------
+    entrant : Entrant
+        What was asked for, with its learning rate.
+    entry : Entry
+        The same for the race.
+    refusal : str or None
+        Why it cannot take part.
+    """
+
+    entrant: Entrant
+    entry: Entry
+    refusal: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """For the page."""
+        return {
+            "id": self.entrant.id,
+            "solver": self.entrant.solver,
+            "label": self.entry.label,
+            "lr": self.entrant.lr,
+            "batch_size": self.entrant.batch_size,
+            "refusal": self.refusal,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A run before its start.
+
+    Attributes
+    ----------
+    plan, numbers : Plan, Numbers
+        What was asked for, and its rows.
+    loss, penalty : Loss, Penalty or None
+        What is minimised.
+    best : Tensor, shape (p + 1, k)
+        The optimum, in the units of the run.
+    least : float
+        Its loss.
+    seconds : float
+        How long the exact solver took.
+    bend : Curvature
+        Of the loss.
+    racers : tuple of Racer
+        Who takes part, and who cannot.
+    """
+
+    plan: Plan
+    numbers: Numbers
+    loss: Loss
+    penalty: Penalty | None
+    best: Tensor
+    least: float
+    seconds: float
+    bend: Curvature
+    racers: tuple[Racer, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Stage:
+        """Find the optimum, and look at the entrants.
+
+        Raises
+        ------
+        Refused
+            No entrant can take part.
+        DataError
+            There is no optimum.
+        """
+        numbers = plan.numbers()
+        loss = Huber(plan.delta) if plan.loss == "huber" else made(plan.loss)
+        penalty = {"none": None, "l1": L1(plan.strength), "l2": L2(plan.strength)}[plan.penalty]
+        penalty = penalty if plan.strength else None
+        problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty)
+        began = time.perf_counter()
+        solution = solve(problem.objective, infer=False)
+        seconds = time.perf_counter() - began
+        if solution.status is Status.SEPARATED or not torch.isfinite(solution.coef).all():
+            raise DataError(f"There is no optimum to run to: {solution.status.value}")
+        start = torch.zeros_like(solution.coef) if plan.start is None else torch.tensor(plan.start).double()
+        bend = curvature(problem.objective, solution.coef, start)
+        racers = tuple(_racer(entrant, plan, problem, bend) for entrant in plan.entrants)
+        if all(racer.refusal is not None for racer in racers):
+            raise Refused(422, f"None can run: {racers[0].refusal}")
+        least = problem.objective.value(solution.coef)
+        return cls(plan, numbers, loss, penalty, solution.coef, least, seconds, bend, racers)
+
+    @property
+    def start(self) -> Tensor:
+        """Where runners start, shape (p + 1, k)."""
+        given = self.plan.start
+        return torch.zeros_like(self.best) if given is None else torch.tensor(given).double()
+
+    @property
+    def running(self) -> Sequence[Racer]:
+        """Who takes part."""
+        return [racer for racer in self.racers if racer.refusal is None]
+
+    @property
+    def axes(self) -> tuple[int, int] | None:
+        """The coefficients of the map: those asked for, else slope and intercept, else the first two."""
+        return self.plan.axes
+
+    def landscape(self) -> Landscape:
+        """What the map is drawn of."""
+        strength = {"none": (0.0, 0.0), "l1": (0.0, self.plan.strength), "l2": (self.plan.strength, 0.0)}
+        ridge, lasso = strength[self.plan.penalty]
+        X, y = self.numbers.X, self.numbers.y.double()[:, None]
+        return Landscape(X, y, self.loss, ridge, lasso, self.best, self.start)
+
+    def describe(self) -> dict[str, Any]:
+        """What the page is told first."""
+        numbers, plan = self.numbers, self.plan
+        units = {"center": numbers.means, "scale": numbers.deviations} if plan.standardize else None
+        return {
+            "names": plan.features,
+            "targets": numbers.outputs,
+            "rows": len(numbers.X),
+            "dropped": numbers.dropped,
+            "units": units,
+            "means": numbers.means,
+            "optimum": {"coef": self.best.flatten().tolist(), "loss": self.least},
+            "condition": self.bend.condition,
+            "axes": self.axes,
+            "start": self.start.flatten().tolist(),
+            "runners": [racer.describe() for racer in self.racers],
+            "exact": {"seconds": self.seconds},
+        }
+
+
+def _racer(entrant: Entrant, plan: Plan, problem: Problem, bend: Curvature) -> Racer:
+    options = Options(entrant.lr, None, 0.0, None, plan.epochs, plan.seed)
+    (entry,) = lineup([_solver(entrant, plan)], options, bend, problem.prepared.rows.n_rows or 1)
+    refusal = entry.solver.refusal(problem.objective)
+    return Racer(replace(entrant, lr=entry.lr), entry, refusal)
+
+
+def _solver(entrant: Entrant, plan: Plan) -> str | Solver:
+    """The solver for the race; those that do not descend by their names."""
+    common: dict[str, Any] = {
+        "lr": entrant.lr,
+        "batch_size": entrant.batch_size,
+        "epochs": plan.epochs,
+        "seed": plan.seed,
+    }
+    match entrant.solver:
+        case "bgd" | "sgd" | "mbgd" | "momentum":
+            return SGD(**common, momentum=entrant.momentum)
+        case "adagrad":
+            return Adagrad(**common)
+        case "rmsprop":
+            return RMSprop(**common, momentum=entrant.momentum)
+        case "adam":
+            return Adam(**common)
+    return entrant.solver
