@@ -139,3 +139,14 @@ def test_an_offset_is_the_last_term() -> None:
     assert tl.fit(X, LABELS, loss="poisson", exposure=hours).equation.endswith(" + log(exposure)")
     line = tl.fit({"x": X[:, 0], "t": hours, "y": 3 * X[:, 0] + 0.5 + hours}, "y", offset="t").equation
     assert line == "y = 3 x + 0.5 + t"
+
+
+def test_what_a_penalty_sets_to_zero_is_left_out(rng) -> None:
+    X = rng.normal(size=(200, 12))
+    fit = tl.fit(X, 3.0 * X[:, 4] + 0.1 * rng.normal(size=200), penalty=tl.L1(1.0))
+    assert (fit.coef != 0).sum() == 1
+    assert " x4 " in fit.equation
+    assert "more" not in fit.equation
+    assert " x0 " not in fit.equation
+    nothing = tl.fit(X, X[:, 4], penalty=tl.L1(100.0), intercept=False)
+    assert nothing.equation == "y = 0"

@@ -31,7 +31,7 @@ def equation(solution: Solution) -> str:
 
     Numbers have four significant digits, smaller ones beside larger ones at least three. Where they are
     rounded their zeros stay (``2.958 x + 0.820``); where nothing is lost they go (``3 x + 0.8``). Dropped
-    features are left out, and beyond eight features the rest is counted.
+    features are left out, and so are those that a penalty has set to 0; beyond eight features the rest is counted.
 
     Parameters
     ----------
@@ -75,7 +75,12 @@ def _left(solution: Solution, target: str) -> str:
 
 def _line(solution: Solution, left: str, coef: Array) -> str:
     dropped = set(solution.dropped)
-    features = [(printable(name), value) for name, value in zip(solution.names, coef) if name not in dropped]
+    zeros = solution.penalty != "none"
+    features = [
+        (printable(name), value)
+        for name, value in zip(solution.names, coef)
+        if name not in dropped and not (zeros and value == 0.0)
+    ]
     shown, more = features[:TERMS], len(features) - TERMS
     constant = [float(coef[-1])] if solution.intercept else []
     largest = max((abs(value) for _, value in shown), default=0.0)
