@@ -74,6 +74,12 @@ class Curvature:
         """The learning rate above which gradient descent on all rows diverges."""
         return 2.0 / max(self.top, self.start)
 
+    def steepness(self, rows: int, columns: int) -> Array:
+        """Curvature along each coefficient alone, shape (rows, columns); 1 where it is not known."""
+        if len(self.values) != rows * columns:
+            return np.ones((rows, columns))
+        return np.asarray((np.square(self.vectors) @ self.values).reshape(rows, columns))
+
     def spectrum(self, batch: int | None, rows: int) -> Spectrum:
         """What a rule chooses its step from."""
         top = max(self.top, self.start)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from torchlinear.loop import Status
+from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
 from torchlinear.racing.curvature import Curvature
 from torchlinear.racing.records import LEVELS, Optimum, Runner
 from torchlinear.racing.units import Units
 from torchlinear.rows import Rows
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.axes import Axes
 
 __all__ = ["Race"]
 
@@ -36,12 +38,14 @@ class Race:
         Where they started, in the user's units.
     rows : Rows
         What they ran on.
-    loss : str
+    loss : Loss
         The loss.
     epochs : int
         Passes that each had at most.
     units : Units
         The units of the race.
+    objective : Objective
+        What they minimised, in these units.
     curvature : Curvature
         What the ways depend on.
     why : tuple of str
@@ -66,9 +70,10 @@ class Race:
     optimum: Optimum
     start: Tensor
     rows: Rows
-    loss: str
+    loss: Loss
     epochs: int
     units: Units
+    objective: Objective
     curvature: Curvature
     why: tuple[str, ...] = ()
     swept: bool = False
@@ -91,6 +96,77 @@ class Race:
     def standings(self) -> tuple[Runner, ...]:
         """The runners, best first: by the passes to 0.01 % of the optimum, to 1 %, to 10 %, then by the final gap."""
         return tuple(sorted(self.runners, key=_rank))
+
+    def plot(self, ax: Axes | None = None, against: str = "both") -> Any:
+        """Draw the gap to the optimum, on a logarithmic axis; of a sweep the final gap against the learning rate.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure otherwise.
+        against : {"both", "passes", "seconds"}
+            Passes over the data, seconds of solving, or a panel for each (on `ax` there is room for one: passes).
+
+        Returns
+        -------
+        Axes or ndarray of Axes
+            What was drawn on.
+        """
+        from torchlinear.racing import pictures
+
+        return pictures.sweep(self, ax) if self.swept else pictures.gaps(self, ax, against)
+
+    def plot_paths(self, ax: Axes | None = None, features: Sequence[str] | None = None) -> Axes:
+        """Draw the ways down over the contours of the loss.
+
+        With more than two coefficients the others are profiled out, at their best for each point of the map, and the
+        picture says so.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure otherwise.
+        features : two of str, optional
+            Whose coefficients; ``"Intercept"`` is one. By default slope and intercept of a single feature, else the
+            two coefficients on which most of the way depends.
+
+        Returns
+        -------
+        Axes
+            What was drawn on.
+
+        Raises
+        ------
+        InvalidInput
+            When `features` are not two coefficients of the race.
+        """
+        from torchlinear.racing import pictures
+
+        return pictures.paths(self, ax, features)
+
+    def plot_fit(self, ax: Axes | None = None, runner: str | None = None) -> Any:
+        """Draw the line on its way through the points, of one feature, a panel for each runner.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw one runner, the first by default; a new figure otherwise.
+        runner : str, optional
+            Which one; all by default.
+
+        Returns
+        -------
+        Axes or ndarray of Axes
+            What was drawn on.
+
+        Raises
+        ------
+        InvalidInput
+            When there are several features or targets.
+        """
+        from torchlinear.racing import pictures
+
+        return pictures.movement(self, ax, runner)
 
 
 def _rank(runner: Runner) -> tuple[float, ...]:

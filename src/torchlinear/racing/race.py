@@ -31,6 +31,7 @@ from torchlinear.racing.noise import scatter
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.reasons import Facts, of_race, of_runner
 from torchlinear.racing.records import Frames, Optimum, Runner, reached
+from torchlinear.racing.schedule import as_function
 from torchlinear.racing.units import Units
 from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.base import Solver
@@ -68,7 +69,7 @@ def race(
     weights: Any = None,
     link: str | None = None,
     missing: Literal["error", "drop", "mean"] = "error",
-    frames: int = 2_000,
+    frames: int = 1_000,
     time_limit: float | None = None,
     callback: Callable[[str, Frames], Any] | None = None,
 ) -> Race:
@@ -95,8 +96,9 @@ def race(
         Rows of a step of ``"mbgd"``, 32 by default.
     momentum : float
         Of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
-    schedule : {"constant", "step", "cosine", "1/t"} or callable
-        Of the learning rate; see `tl.SGD`.
+    schedule : {"constant", "step", "cosine", "1/t"}, callable or torch.optim.lr_scheduler.LRScheduler
+        Of the learning rates; see `tl.SGD`. A scheduler of torch's is followed epoch by epoch, relative to its
+        first rate.
     penalty : str, Penalty or None
         As in `torchlinear.fit`; in the units of the race.
     standardize : bool
@@ -159,7 +161,7 @@ def race(
         judge = judge_of(reference, best, inside)
         if not judge.whole > 0:
             raise InvalidInput("start is the optimum already: there is no way to race.")
-        options = Options(lr, batch_size, momentum, schedule, epochs, seed)
+        options = Options(lr, batch_size, momentum, as_function(schedule, epochs), epochs, seed)
         entries = lineup(solvers, options, bend, rows.n_rows or 1)
         course = Course(
             maker.of, judge, units.users, inside, Limits(epochs, time_limit),
@@ -177,9 +179,10 @@ def race(
         optimum=replace(optimum, coef=units.users(best[None])[0]),
         start=units.users(inside[None])[0],
         rows=prepared.rows,
-        loss=str(criterion),
+        loss=criterion,
         epochs=epochs,
         units=units,
+        objective=reference,
         curvature=bend,
         why=of_race(facts, runners),
         swept=lr == "sweep",
