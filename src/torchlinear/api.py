@@ -16,7 +16,7 @@ from torchlinear import interruption
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
-from torchlinear.information import Information, information, separated
+from torchlinear.information import Information, information, separated, told_apart
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
@@ -212,6 +212,7 @@ def _record(
     exact = objective if isinstance(objective, QuadraticObjective) else None
     known = _information(objective, coef) if infer and outcome.status is Status.CONVERGED else None
     grow = _separated(objective, coef, known) if outcome.status is Status.CONVERGED else ()
+    grow = grow or _told_apart(objective, coef)
     if grow:
         outcome = replace(outcome, status=Status.SEPARATED)
     return Solution(
@@ -255,6 +256,13 @@ def _separated(objective: Objective, coef: Tensor, known: Information | None) ->
         return ()
     model = Joint.at(objective, coef)
     return () if model is None else separated(objective, model.step(objective, coef)[0][:-1])
+
+
+def _told_apart(objective: Objective, coef: Tensor) -> tuple[str, ...]:
+    """Features by which a loss of the margin tells the targets apart without error, so that no coefficients are best."""
+    if not isinstance(objective, SummedObjective) or objective.loss.probabilities:
+        return ()
+    return told_apart(objective, coef) if objective.penalty is None else ()
 
 
 def _warn(solution: Solution) -> None:

@@ -25,7 +25,7 @@ from torchlinear.losses.base import Loss
 from torchlinear.statistics import Moments, Triangle
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Information", "information", "separated"]
+__all__ = ["Information", "information", "separated", "told_apart"]
 
 Array = NDArray[np.float64]
 
@@ -128,6 +128,21 @@ def separated(problem: SummedObjective, moved: Array) -> tuple[str, ...]:
     drift = np.abs(moved).max(axis=1, initial=0.0) * np.sqrt(spread.squares[:p] / spread.weight)
     worst = max(DRIFT, 0.1 * drift.max(initial=0.0))
     return tuple(name for name, far in zip(problem.rows.names, drift > worst) if far)
+
+
+def told_apart(problem: SummedObjective, coef: Tensor) -> tuple[str, ...]:
+    """Features that decide between labels where `coef`, shape (p + 1, k), errs in no row; none where it errs."""
+    if problem.loaded.sum(_errors, problem.loss, coef) > 0:
+        return ()
+    spread, beta = problem.spread, coef[:-1].abs().amax(dim=1).numpy()
+    share = beta * np.sqrt(spread.squares[: problem.n_features])
+    return tuple(name for name, far in zip(problem.rows.names, share >= 0.1 * share.max()) if far)
+
+
+def _errors(block: Block, loss: Loss, coef: Tensor) -> float:
+    """Rows whose mean is not their target."""
+    block = block.counted()
+    return float((loss.mean(block.predict(coef)) != block.y).any(dim=1).sum())
 
 
 def _solved(part: Moments | Triangle, intercept: bool) -> LeastSquares:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.block import Block
-from torchlinear.hinges.problem import Hinges
+from torchlinear.hinges.problem import Hinges, Optimum
 from torchlinear.hinges.solution import solve
 from torchlinear.losses.base import Loss
 from torchlinear.losses.pieces import Pieces
@@ -26,6 +26,7 @@ __all__ = ["HingeObjective", "ridged"]
 
 Array = NDArray[np.float64]
 
+INSIDE = 1.0 - 1e-9  # of a dual's interval
 MOST = 8_000  # columns, or rows if they are fewer, whose equations are solved: half a gigabyte
 
 
@@ -85,11 +86,20 @@ class HingeObjective(PinballObjective):
         for column in range(self.n_outputs):
             every = self.loaded.sum(_gathered, column, centre)
             found = solve(self._problem(every))
-            beta = found.coef[: self.n_features]
+            beta = self._zeroed(found)
             last = found.coef[-1] - centre @ beta if self.intercept else 0.0
             coef.append(torch.from_numpy(np.append(beta, last)))
             bound += found.value - found.gap
         return LinearProgram(torch.stack(coef, dim=1), bound / self.weight)
+
+    def _zeroed(self, found: Optimum) -> Array:
+        """Coefficients of the features, shape (p,): 0 where the dual of the penalty's two hinges is inside of its interval."""
+        beta, lasso = found.coef[: self.n_features].copy(), np.asarray(self.lasso(self.weight))
+        absolute = np.flatnonzero(lasso)
+        if len(absolute):
+            up, down = found.dual[-2 * len(absolute) :].reshape(2, -1)
+            beta[absolute[np.abs(up - down) < INSIDE * lasso[absolute]]] = 0.0
+        return beta
 
     def _problem(self, every: Gathered) -> Hinges:
         """The rows and the penalty as one problem, for the weights of all rows."""

@@ -23,8 +23,9 @@ from torchlinear.losses.hinge import Margin
 __all__ = ["SHARE", "SquaredHinge"]
 
 # Curvature of the flat sides beside that of the others in Newton's matrix: so it never loses its rank, and of the
-# steps that the others leave open takes the least.
-SHARE = 1e-7
+# steps that the others leave open takes the least. Measured on separated rows: at 1e-9 up to 29 iterations, at 1e-7
+# and 1e-12 some end before the optimum after 100.
+SHARE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class SquaredHinge(Margin):
     """
 
     name: ClassVar[str] = "squared_hinge"
+
+    @property
+    def bound(self) -> float:
+        """The second derivative where there is one that is not 0."""
+        return 2.0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
