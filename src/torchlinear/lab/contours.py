@@ -233,7 +233,7 @@ class _Sampled:
     def over(self, cells: Tensor, others: list[int], bent: Array) -> Array:
         """Heights of points (c, size), once the coefficients `others` are at their best."""
         together = max(1, TOGETHER // (self.rows * self.k))
-        found = [self._over(part, others, bent) for part in cells.split(together)]
+        found = [self._over(part, others, bent) for part in torch.split(cells, together)]
         return np.asarray(torch.cat(found).numpy())
 
     def _over(self, cells: Tensor, others: list[int], bent: Array) -> Tensor:

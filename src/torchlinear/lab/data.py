@@ -18,6 +18,7 @@ Kind = Literal["tutorial", "maker", "builtin", "points", "file"]
 
 MOST_POINTS = 2_000  # that are drawn, and that can be edited
 MOST_LEVELS = 20  # more different values are no classes
+RIDGE = 0.01  # offered with classes, for those that can be told apart without error have no optimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,5 +191,6 @@ class DataSet:
             "target": self.target,
             "features": self.features,
             "loss": target.losses[0],
+            "penalty": {"kind": "none" if target.kind == "number" else "l2", "strength": RIDGE},
             "points": self.points(self.target, self.features[0]),
         }

@@ -94,9 +94,7 @@ def _columns(table: Table, name: str) -> list[Column]:
     return columns
 
 
-def _values(
-    table: Table, used: Sequence[Declared], levels: dict[str, tuple[str, ...]]
-) -> dict[str, Array]:
+def _values(table: Table, used: Sequence[Declared], levels: dict[str, tuple[str, ...]]) -> dict[str, Array]:
     names = [column.name for column in used]
     parts: dict[str, list[Array]] = {name: [] for name in names}
     for batch in table.batches(names, levels):

@@ -39,10 +39,25 @@ for step in range(100):
     coef = coef - size * way
 found["{id}"] = coef"""
 
+# Huber's loss is flat in its second derivative far off: parabolas that touch it from above (Huber 1981, section 7.8).
+REWEIGHTED = """\
+A = torch.cat([X, torch.ones(len(X), 1, dtype=torch.float64)], dim=1)
+ridge = len(X) * {strength} * torch.eye(A.shape[1], dtype=torch.float64)
+ridge[-1, -1] = 0.0
+coef = first.clone()
+for step in range(10_000):
+    weight = ({delta} / (y - A @ coef).abs().clamp(min=1e-300)).clamp(max=1)
+    new = torch.linalg.lstsq(A.T @ (weight * A) + ridge, A.T @ (weight * y), driver="gelsd").solution
+    moved, coef = (new - coef).abs().max(), new
+    if moved <= 1e-13 * coef.abs().max():
+        break
+found["{id}"] = coef"""
+
 LBFGS = """\
 coef = first.clone().requires_grad_()
 optimizer = optim.LBFGS(
-    [coef], max_iter=10_000, history_size=20, tolerance_grad=1e-10, tolerance_change=1e-16, line_search_fn="strong_wolfe"
+    [coef], max_iter=10_000, history_size=20,
+    tolerance_grad=1e-10, tolerance_change=1e-16, line_search_fn="strong_wolfe",
 )
 
 
@@ -74,6 +89,23 @@ found["{id}"] = coef"""
 BEND = {"squared": "2", "huber": "1", "logistic": "0.25", "softmax": "0.5"}  # largest curvature of a row
 
 
+# The proximal step of a lasso penalty, in the metric of the rule (see `kernels.update.shrink`).
+SHRINK = """\
+with torch.no_grad():  # the lasso: small weights become exactly 0
+    state, weight = optimizer.state[model.weight], model.weight
+    size = {metric}
+    kept = weight.sign() * (weight.abs() - {strength} * size).clamp(min=0)
+{buffer}    weight.copy_(kept)"""
+BUFFER = """\
+    state["momentum_buffer"] += (weight - kept) / {lr}
+"""
+METRICS = {
+    "adagrad": '{lr} / (state["sum"].sqrt() + 1e-10)',
+    "rmsprop": '{lr} / (state["square_avg"].sqrt() + 1e-8)',
+    "adam": '{lr} / ((state["exp_avg_sq"] / (1 - 0.999 ** state["step"].item())).sqrt() + 1e-8)',
+}
+
+
 def loop_of(entrant: Entrant, plan: Plan, numbers: Numbers) -> str:
     """The loop of a runner that descends."""
     size, n = entrant.batch_size, len(numbers.X)
@@ -85,15 +117,24 @@ def loop_of(entrant: Entrant, plan: Plan, numbers: Numbers) -> str:
         "model = start()",
         f"optimizer = optim.{rule}(model.parameters(), lr={entrant.lr!r}{momentum})",
     ]
+    step = STEP + _shrink(entrant, plan)
     if size is None or size >= n:
-        body = f"loss = {_loss('model(X)', 'y', plan)}\n{STEP}"
+        body = f"loss = {_loss('model(X)', 'y', plan)}\n{step}"
     else:
         lines.append(f"order = torch.Generator().manual_seed({plan.seed})")
-        inner = f"loss = {_loss('model(X[rows])', 'y[rows]', plan)}\n{STEP}"
+        inner = f"loss = {_loss('model(X[rows])', 'y[rows]', plan)}\n{step}"
         split = f"for rows in torch.randperm({n}, generator=order).split({size}):"
         body = f"{split}\n{indent(inner, '    ')}"
     lines += [f"for epoch in range({plan.epochs:_}):", indent(body, "    ")]
     return "\n".join([*lines, f'found["{entrant.id}"] = coefficients(model)'])
+
+
+def _shrink(entrant: Entrant, plan: Plan) -> str:
+    if plan.penalty != "l1" or not plan.strength:
+        return ""
+    metric = METRICS.get(entrant.solver, "{lr}").format(lr=repr(entrant.lr))
+    buffer = BUFFER.format(lr=repr(entrant.lr)) if entrant.momentum else ""
+    return "\n" + SHRINK.format(metric=metric, strength=repr(plan.strength), buffer=buffer)
 
 
 def _loss(scores: str, y: str, plan: Plan) -> str:
@@ -108,7 +149,11 @@ def second_order(plan: Plan, start: Sequence[Sequence[float]] | None, shape: Seq
     first = f"torch.zeros({shape[0]}, {shape[1]}, dtype=torch.float64)"
     if start is not None:
         first = f"torch.tensor({[list(row) for row in start]}, dtype=torch.float64)"
-    ridge = f" + {plan.strength / 2!r} * coef[:-1].square().sum()" if plan.penalty == "l2" and plan.strength else ""
+    ridge = (
+        f" + {plan.strength / 2!r} * coef[:-1].square().sum()"
+        if plan.penalty == "l2" and plan.strength
+        else ""
+    )
     return f"""\
 first = {first}  # a row for each feature, the last one is the intercept
 
@@ -126,6 +171,9 @@ def exact_of(entrant: Entrant, plan: Plan) -> str:
         body = LASSO.format(id=entrant.id, strength=repr(plan.strength), bend=BEND[plan.loss])
     elif entrant.solver == "lbfgs":
         body = LBFGS.format(id=entrant.id)
+    elif plan.loss == "huber":
+        strength = plan.strength if plan.penalty == "l2" else 0.0
+        body = REWEIGHTED.format(id=entrant.id, delta=repr(plan.delta), strength=repr(strength))
     elif entrant.solver == "newton" or plan.loss != "squared":
         body = NEWTON.format(id=entrant.id)
     elif plan.penalty == "l2" and plan.strength:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -142,7 +143,11 @@ class Run:
         except (Refused, TorchlinearError) as error:
             send(event("failed", {"error": str(error)}))
         except MemoryError:
-            send(event("failed", {"error": "The run needs more memory than there is; use fewer rows or columns."}))
+            send(
+                event(
+                    "failed", {"error": "The run needs more memory than there is; use fewer rows or columns."}
+                )
+            )
         except Exception as error:
             log.exception("a run failed")
             sentence = f"This run failed unexpectedly ({type(error).__name__}: {error}); the page goes on."
@@ -272,10 +277,10 @@ def _contour(stage: Stage, found: Contours) -> str:
         "floor": floor,
         "note": _note(stage, found),
     }
-    import json
-
     shown = np.where(np.isneginf(heights), floor, heights)
-    arrays = columns(x=np.array(found.x), y=np.array(found.y), z=np.round(shown, 4).ravel())
+    arrays = columns(
+        x=np.array(found.x), y=np.array(found.y), z=np.asarray(np.round(shown, 4), dtype=np.float64).ravel()
+    )
     return f"{json.dumps(head)[:-1]},{arrays[1:]}"
 
 

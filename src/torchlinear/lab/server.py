@@ -69,9 +69,7 @@ class Lab:
     language: str | None = None
     max_upload: int = 100_000_000
     sets: Shelf[DataSet] = field(default_factory=lambda: Shelf("data set", SETS_KEPT, KEPT_NUMBERS))
-    runs: Runs = field(
-        default_factory=lambda: Runs(RUNS_AT_ONCE, Shelf[Run]("run", RUNS_KEPT, KEPT_NUMBERS))
-    )
+    runs: Runs = field(default_factory=lambda: Runs(RUNS_AT_ONCE, Shelf[Run]("run", RUNS_KEPT, KEPT_NUMBERS)))
 
     def app(self) -> Starlette:
         """The answers as an ASGI application, without the guard."""
@@ -135,7 +133,9 @@ class Lab:
                     "frames": FRAMES,
                 },
                 "solvers": [_solver(name) for name in SOLVERS],
-                "losses": [{"name": name, "sentence": LOSS_REGISTRY.entries[name].sentence} for name in LOSSES],
+                "losses": [
+                    {"name": name, "sentence": LOSS_REGISTRY.entries[name].sentence} for name in LOSSES
+                ],
             }
         )
 
@@ -246,7 +246,9 @@ def _solver(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "sentence": "The exact solver that suits the problem." if entry is None else entry.sentence,
-        "batch": ("some" if kind.batch_size else "any") if kind.batches else ("all" if kind.descends else "none"),
+        "batch": ("some" if kind.batch_size else "any")
+        if kind.batches
+        else ("all" if kind.descends else "none"),
         "batch_size": kind.batch_size,
         "lr": kind.descends,
         "momentum": kind.momentum,

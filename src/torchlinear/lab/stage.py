@@ -23,14 +23,17 @@ from torchlinear.loop import Status
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.losses.huber import Huber
+from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.l1 import L1
 from torchlinear.penalties.l2 import L2
 from torchlinear.problem import Problem, pose
 from torchlinear.racing.curvature import Curvature, curvature
 from torchlinear.racing.lineup import Entry, Options, lineup
+from torchlinear.racing.race import SUMMED
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.rules import SGD, Adagrad, Adam, RMSprop
+from torchlinear.summed import SummedObjective
 
 __all__ = ["Racer", "Stage"]
 
@@ -172,8 +175,15 @@ class Stage:
 def _racer(entrant: Entrant, plan: Plan, problem: Problem, bend: Curvature) -> Racer:
     options = Options(entrant.lr, None, 0.0, None, plan.epochs, plan.seed)
     (entry,) = lineup([_solver(entrant, plan)], options, bend, problem.prepared.rows.n_rows or 1)
-    refusal = entry.solver.refusal(problem.objective)
-    return Racer(replace(entrant, lr=entry.lr), entry, refusal)
+    return Racer(replace(entrant, lr=entry.lr), entry, entry.solver.refusal(_seen_by(entry.solver, problem)))
+
+
+def _seen_by(solver: Solver, problem: Problem) -> Objective:
+    """The objective as the race gives it to a solver: to some even a squared loss as a sum over rows."""
+    objective = problem.objective
+    if not (isinstance(solver, SUMMED) and objective.loss.quadratic):
+        return objective
+    return SummedObjective(objective.loss, objective.asked, objective.loaded)
 
 
 def _solver(entrant: Entrant, plan: Plan) -> str | Solver:
