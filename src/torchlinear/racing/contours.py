@@ -88,13 +88,13 @@ def _following(objective: Objective, best: Tensor, axes: tuple[int, int]) -> Arr
     q = best.numel()
     bent = hessian(objective, best)
     follow = np.zeros((q, 2))
-    follow[list(axes), [0, 1]] = 1.0
+    follow[np.array(axes), [0, 1]] = 1.0
     if bent is None or len(bent) != q:
         return follow
-    others = np.setdiff1d(np.arange(q), axes)
+    others = np.setdiff1d(np.arange(q), np.array(axes))
     if not objective.intercept:
         others = others[others < q - objective.n_outputs]
     if len(others):
-        inner, across = bent[np.ix_(others, others)], bent[np.ix_(others, list(axes))]
+        inner, across = bent[np.ix_(others, others)], bent[np.ix_(others, np.array(axes))]
         follow[others] = -np.linalg.lstsq(inner, across, rcond=1e-12)[0]
     return follow

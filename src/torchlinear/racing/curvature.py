@@ -173,7 +173,7 @@ def hessian(objective: Objective, coef: Tensor) -> Array | None:
         if objective.intercept:
             one[:p, p] = one[p, :p] = form.weight * form.mean
             one[p, p] = form.weight
-        return np.kron(one, np.eye(k)) if k * (p + 1) <= 10 * FORMED else one
+        return np.asarray(np.kron(one, np.eye(k))) if k * (p + 1) <= 10 * FORMED else one
     assert isinstance(objective, SummedObjective)
     count = (p + 1) * k
     if count > FORMED:

@@ -156,7 +156,13 @@ def expected(solver: Descent, bend: Curvature, rows: int) -> float:
         batches = 1 if solver.batch_size is None else max(1, rows // solver.batch_size)
         share = ADAGRAD_SHARE if solver.name == "adagrad" else SHARE
         found = share * (bend.slope or 1.0) / np.sqrt(batches)
-    return float(f"{found:.3g}")
+    return _rounded_down(float(found))
+
+
+def _rounded_down(value: float) -> float:
+    """Three digits, and never above: the longest stable step is near."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 2)
+    return float(f"{np.floor(value / unit) * unit:.3g}")
 
 
 def entry(solver: Descent, rows: int) -> Entry:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -17,6 +19,7 @@ from torchlinear.racing.units import Units
 from torchlinear.rows import Rows
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["Race"]
@@ -167,6 +170,48 @@ class Race:
         from torchlinear.racing import pictures
 
         return pictures.movement(self, ax, runner)
+
+    def report(self, path: str | PathLike[str]) -> None:
+        """Write the race as one HTML file with a slider over time; it makes no request.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write.
+
+        Examples
+        --------
+        >>> import os, tempfile, torch, torchlinear as tl
+        >>> x = torch.linspace(0, 1, 20, dtype=torch.float64)
+        >>> race = tl.race(x, x.exp(), solvers=["bgd", "adam", "exact"], epochs=50)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "race.html")
+        ...     race.report(file)
+        ...     "<!DOCTYPE html>" in open(file, encoding="utf-8").read()
+        True
+        """
+        from torchlinear.racing import reporting
+
+        Path(path).write_text(reporting.html(self), encoding="utf-8")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every frame of every runner as a row: runner, passes, seconds, loss, gap and the coefficients."""
+        import pandas as pd
+
+        from torchlinear.racing.pictures import names_of
+
+        parts = []
+        for runner in self.runners:
+            columns = {"runner": runner.name, "passes": runner.passes, "seconds": runner.seconds}
+            columns |= {"loss": runner.loss, "gap": runner.gap}
+            flat = runner.coef.reshape(len(runner.frames), -1).T
+            parts.append(pd.DataFrame(columns | dict(zip(names_of(self), flat))))
+        return pd.concat(parts, ignore_index=True)
+
+    def __str__(self) -> str:
+        from torchlinear.racing import reporting
+
+        return "\n".join([reporting.table(self), "", *self.why])
 
 
 def _rank(runner: Runner) -> tuple[float, ...]:

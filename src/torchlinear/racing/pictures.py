@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torchlinear.racing.outcome import Race
     from torchlinear.racing.records import Runner
 
-__all__ = ["gaps", "line_of", "map_of", "movement", "names_of", "pair", "paths", "sweep", "trail"]
+__all__ = ["about", "gaps", "line_of", "map_of", "movement", "names_of", "pair", "paths", "sweep", "trail"]
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def gaps(race: Race, ax: Axes | None, against: str) -> Any:
             for runner in race.runners
         ]
         title = "The race" if place == 0 else "The same by the clock"
-        plot_gaps(curves, one, side, title, _about(race) if place == 0 else "solving only")
+        plot_gaps(curves, one, side, title, about(race) if place == 0 else "solving only")
         if place == len(sides) - 1:
             one.legend(frameon=False, fontsize=8.5, loc="upper left", bbox_to_anchor=(1.14, 1.0))
     return axes[0] if len(axes) == 1 else np.array(axes, dtype=object)
@@ -74,7 +74,7 @@ def sweep(race: Race, ax: Axes | None) -> Axes:
         for label, group in found.items()
     ]
     one = _figure(1, 6.4, 4.4)[0] if ax is None else ax
-    return plot_sweep(sweeps, one, race.curvature.edge, _about(race))
+    return plot_sweep(sweeps, one, race.curvature.edge, about(race))
 
 
 def paths(race: Race, ax: Axes | None, features: Sequence[str] | None) -> Axes:
@@ -89,7 +89,7 @@ def paths(race: Race, ax: Axes | None, features: Sequence[str] | None) -> Axes:
     ]
     best = race.units.inside(race.optimum.coef).numpy().ravel()[list(axes)]
     names = [names_of(race)[axis] for axis in axes]
-    below = _about(race)
+    below = about(race)
     if ground.profiled:
         best_of = "profiled out" if ground.exact else "profiled out to second order"
         below = f"the other coefficients are {best_of}"
@@ -126,7 +126,7 @@ def movement(race: Race, ax: Axes | None, runner: str | None) -> Any:
 def _stages(runner: Runner, most: int) -> list[int]:
     """The start and frames whose passes are evenly spaced on a logarithmic scale, the last one too."""
     passes = runner.passes.numpy()
-    wanted = np.geomspace(passes[1], passes[-1], most - 1) if len(passes) > 1 else []
+    wanted = np.geomspace(passes[1], passes[-1], most - 1) if len(passes) > 1 else passes
     return sorted({0, *(int(np.abs(passes - moment).argmin()) for moment in wanted)})
 
 
@@ -203,7 +203,8 @@ def trail(race: Race, runner: Runner, axes: tuple[int, int]) -> Array:
     return np.asarray(inside.reshape(len(inside), -1)[:, list(axes)])
 
 
-def _about(race: Race) -> str:
+def about(race: Race) -> str:
+    """Rows, features, loss and units in a line."""
     rows = f"{race.rows.n_rows:,} rows, " if race.rows.n_rows else ""
     units = ", standardised columns" if race.units.standardized else ""
     return f"{rows}{len(race.names):,} feature{'s' if len(race.names) != 1 else ''}, {race.loss} loss{units}"
@@ -214,10 +215,8 @@ def _figure(panels: int, width: float, height: float) -> list[Axes]:
 
     columns = min(panels, MOST_COLUMNS)
     rows = -(-panels // columns)
-    figure, axes = pyplot.subplots(
-        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
-    )
+    figure, axes = pyplot.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
     for unused in axes.ravel()[panels:]:
         unused.remove()
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return list(axes.ravel()[:panels])

@@ -41,6 +41,8 @@ class Profiles:
         Share of the variance explained.
     label : str
         Kind of penalty.
+    loss : str, optional
+        The loss that is not squared: then `r2` is the share of its null deviance.
     """
 
     alpha: Array
@@ -49,6 +51,7 @@ class Profiles:
     target: str
     r2: Array
     label: str
+    loss: str | None = None
 
 
 def plot_profiles(profiles: Profiles, ax: Axes | None = None) -> Axes:
@@ -81,9 +84,11 @@ def plot_profiles(profiles: Profiles, ax: Axes | None = None) -> Axes:
     ax.invert_xaxis()
     _name(ax, profiles, named)
     ax.set_xlabel("strength of the penalty, alpha")
-    ax.set_ylabel(f"change in {profiles.target} per standard deviation", parse_math=False)
+    what = "change in" if profiles.loss is None else "coefficient of"
+    ax.set_ylabel(f"{what} {profiles.target} per standard deviation", parse_math=False)
     lift = _count(ax, profiles)
-    share = f"R2 up to {significant(float(np.max(profiles.r2)), 3)}"
+    measure = "R2" if profiles.loss is None else "explained deviance"
+    share = f"{measure} up to {significant(float(np.max(profiles.r2)), 3)}"
     features = f"{int(effects.any(axis=0).sum()):,} of {effects.shape[1]:,} features"
     heading(ax, "Path of the coefficients", f"{profiles.label}, {features}, {share}", lift)
     fonts.adapt(ax)

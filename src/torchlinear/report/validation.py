@@ -39,8 +39,8 @@ class Errors:
         Positions of the two choices, and of that which the fit has.
     splits : int
         How many held-out sets there were.
-    loss : str
-        Whose mean the errors are.
+    measure : str
+        What the errors are, such as ``"mean squared error"``.
     """
 
     alpha: Array
@@ -52,7 +52,7 @@ class Errors:
     one_standard_error: int
     chosen: int
     splits: int
-    loss: str
+    measure: str
 
 
 def plot_errors(errors: Errors, ax: Axes | None = None) -> Axes:
@@ -89,7 +89,7 @@ def plot_errors(errors: Errors, ax: Axes | None = None) -> Axes:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("strength of the penalty, alpha")
-    ax.set_ylabel("mean squared error" if errors.loss == "squared" else f"mean loss: {errors.loss}")
+    ax.set_ylabel(errors.measure)
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     heading(ax, "Error on held-out rows", _words(errors), lift)
     fonts.adapt(ax)

@@ -1,0 +1,61 @@
+"""The HTML report of a race: one file without requests, with a slider over time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from contourpy import contour_generator
+from numpy.typing import NDArray
+
+__all__ = ["contour_lines", "numbers", "page"]
+
+Array = NDArray[np.float64]
+
+LEVELS = 14  # contour lines
+
+
+def page(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Fill in the template.
+
+    Parameters
+    ----------
+    facts : mapping
+        Texts: `title`, `about`, `standings` (name, label, within, final, status of each), `why`, `optimum`.
+    data : mapping
+        Numbers for the script, JSON: `runners`, `map`, `fit`.
+
+    Returns
+    -------
+    str
+        The page. Whatever names the data has, they are text in it.
+    """
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    source = files("torchlinear.report").joinpath("race.html.jinja").read_text(encoding="utf-8")
+    written = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Environment(autoescape=True).from_string(source).render(**facts, data=Markup(written))
+
+
+def numbers(values: Array, digits: int = 5) -> list[Any]:
+    """Nested lists of so many significant digits; null for what is not finite."""
+    if values.ndim > 1:
+        return [numbers(row, digits) for row in values]
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def contour_lines(x: Array, y: Array, gap: Array) -> list[tuple[float, list[Any]]]:
+    """Contours of the gap, (ny, nx): for each its depth, 0 the highest to 1 the lowest, and its points."""
+    height = np.log10(np.maximum(gap, 1e-8))
+    levels = np.linspace(max(float(height.min()), -5.0), float(height.max()), LEVELS + 2)[1:-1]
+    made = contour_generator(x, y, height)
+    found: list[tuple[float, list[Any]]] = []
+    for place, level in enumerate(levels):
+        lines: Sequence[Array] = made.lines(float(level))  # type: ignore[assignment]
+        found += [(round(1.0 - place / LEVELS, 3), numbers(line, 4)) for line in lines if len(line) > 1]
+    return found
