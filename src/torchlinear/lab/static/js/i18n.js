@@ -1,0 +1,41 @@
+/* Words in two languages: English and 中文, following the browser unless the user chose. */
+
+let words = {};
+let current = "en";
+
+/** "zh" or "en": the choice, or the first of the browser's languages that we speak. */
+export function preferred(choice) {
+  if (choice) return choice;
+  for (const language of navigator.languages ?? [navigator.language]) {
+    if (/^zh\b/i.test(language)) return "zh";
+    if (/^en\b/i.test(language)) return "en";
+  }
+  return "en";
+}
+
+/** Load a language and write it into the document. */
+export async function speak(language) {
+  const answer = await fetch(`./static/messages_${language}.json`);
+  words = await answer.json();
+  current = language;
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  translate(document);
+}
+
+export const language = () => current;
+
+/** Whether there is a text for `key`. */
+export const knows = (key) => key in words;
+
+/** The text for `key`, with {name} replaced by `values.name`. */
+export function t(key, values = {}) {
+  const text = words[key];
+  if (text === undefined) return key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+/** Write the texts of everything below `root` that names one by data-t or data-t-label. */
+export function translate(root) {
+  for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of root.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
+}

@@ -1,0 +1,120 @@
+/* From what the user chose to a run: data first, then the run, always the newest choice, one at a time. */
+
+import * as api from "./api.js";
+import { Run } from "./run.js";
+
+const PATIENCE = 500; // ms that a run may go on after the user has chosen something else
+
+export class Session {
+  dataset = null;
+  #hear;
+  #wanted = null;
+  #busy = false;
+  #made = null; // the data spec that `dataset` answers to
+  #cancel = null;
+
+  /** `hear(kind, value)`: dataset, run (begun), news (of the run), problem (a sentence). */
+  constructor(hear) {
+    this.#hear = hear;
+  }
+
+  /** Run what `state` says, now or as soon as the run before is over or out of patience. */
+  async refresh(state, how = {}) {
+    this.#wanted = { state, how };
+    if (this.#busy) {
+      setTimeout(() => this.#wanted && this.#cancel?.(), PATIENCE);
+      return;
+    }
+    this.#busy = true;
+    while (this.#wanted) {
+      const { state: next, how: manner } = this.#wanted;
+      this.#wanted = null;
+      try {
+        await this.#once(next, manner);
+      } catch (problem) {
+        this.#hear("problem", problem);
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** Take a file as the data; returns what the server found in it. */
+  async take(file) {
+    const dataset = await api.upload(file);
+    this.adopt(dataset);
+    return dataset;
+  }
+
+  /** Use a data set that the server holds already. */
+  adopt(dataset) {
+    this.dataset = dataset;
+    this.#made = JSON.stringify({ kind: "file", id: dataset.id });
+    this.#hear("dataset", dataset);
+  }
+
+  async #data(spec, again = false) {
+    const key = JSON.stringify(spec);
+    if (key === this.#made && !again) return;
+    if (spec.kind === "file") throw new api.Refused("file", 404);
+    this.dataset = await api.makeData(spec);
+    this.#made = key;
+    this.#hear("dataset", this.dataset);
+  }
+
+  async #once(state, how) {
+    await this.#data(state.data);
+    let spec = choose(state, this.dataset);
+    let answer;
+    try {
+      answer = await api.startRun(spec);
+    } catch (problem) {
+      if (problem.status !== 404) throw problem;
+      await this.#data(state.data, true); // the server keeps few data sets and has dropped ours
+      spec = choose(state, this.dataset);
+      answer = await api.startRun(spec);
+    }
+    const run = new Run(answer.run, spec, this.dataset);
+    await new Promise((done) => {
+      const stop = api.listen(run.id, (kind, data) => {
+        run.hear(kind, data);
+        if (run.meta) this.#hear("news", { run, kind, how });
+        if (kind === "failed") this.#hear("problem", new api.Refused(data.error, data.error ? 422 : 0));
+        if (run.over) done();
+      });
+      this.#cancel = () => {
+        stop();
+        api.stopRun(run.id);
+        done();
+      };
+    });
+    this.#cancel = null;
+  }
+}
+
+/** What to run on this data set: the choices that fit it, and its own suggestions for the others. */
+export function choose(state, dataset) {
+  const column = new Map(dataset.columns.map((found) => [found.name, found]));
+  const target = column.get(state.target)?.losses.length ? state.target : dataset.target;
+  const suggested = target === dataset.target ? dataset.features : numeric(dataset, target);
+  const kept = (state.features ?? []).filter((name) => name !== target && column.get(name)?.kind === "number");
+  const losses = column.get(target).losses;
+  const suits = losses.includes(state.loss) ? state.loss : target === dataset.target ? dataset.loss : losses[0];
+  const features = kept.length ? kept : suggested;
+  const width = features.length + 1;
+  return {
+    data: dataset.id,
+    target,
+    features,
+    loss: suits,
+    runners: state.runners,
+    penalty: state.penalty,
+    standardize: state.standardize,
+    epochs: state.epochs,
+    seed: state.seed,
+    start: suits !== "softmax" && state.start?.length === width ? state.start.map((value) => [value]) : null,
+    axes: state.axes?.every((axis) => axis < width) ? state.axes : null,
+  };
+}
+
+const numeric = (dataset, target) =>
+  dataset.columns.filter((found) => found.kind === "number" && found.name !== target).map((found) => found.name);

@@ -1,0 +1,116 @@
+/* The table: every runner against the exact solver, and why it came out so. */
+
+import { $, h } from "./dom.js";
+import { duration, gapText, number } from "./format.js";
+import { knows, language, t } from "./i18n.js";
+import { nameOf, swatch } from "./palette.js";
+import { frameAt } from "./run.js";
+
+const LEVELS = ["0.1", "0.01", "0.0001"];
+const BETWEEN = 90; // ms between two readings of the gap column: faster than that nobody reads
+
+export class Standings {
+  run = null;
+  #player;
+  #cells = [];
+  #when = 0;
+
+  constructor(table, why, player) {
+    Object.assign(this, { table, why });
+    this.#player = player;
+    player.addView(() => this.#live());
+  }
+
+  setRun(run) {
+    this.run = run;
+    this.render();
+  }
+
+  render() {
+    const { run } = this;
+    if (!run?.meta) return;
+    this.#cells = [];
+    const head = h("thead", {}, h("tr", {}, ...["runner", "now", "ten", "one", "tiny", "rate", "status"].map((key) =>
+      h("th", { scope: "col" }, h("span", TERMS[key] ? { "data-term": TERMS[key], tabindex: "0" } : {}, t(`standings.${key}`))))));
+    const body = h("tbody", {}, ...this.#order().map((row) => this.#row(row)));
+    const caption = h("caption", { class: "hidden" }, t("standings.caption"));
+    this.table.replaceChildren(caption, head, body);
+    this.#explain();
+    this.#when = 0;
+    this.#live();
+  }
+
+  /** Best first once the run is over; the exact solver last, as what the others are measured by. */
+  #order() {
+    const { run } = this;
+    const ends = new Map((run.end?.standings ?? []).map((row) => [row.runner, row]));
+    const tracks = [...run.tracks.values()].filter((track) => track.solver !== "exact");
+    const places = [...ends.keys()];
+    tracks.sort((a, b) => places.indexOf(a.id) - places.indexOf(b.id));
+    const rows = tracks.map((track) => ({ track, solver: track.solver, end: ends.get(track.id) }));
+    const known = [...ends.values()].find((row) => row.runner === "exact");
+    return [...rows, { track: null, solver: "exact", end: known ?? null }];
+  }
+
+  #row({ track, solver, end }) {
+    const now = h("td", {}, solver === "exact" ? "0" : "–");
+    if (track) this.#cells.push([now, track]);
+    const cells = LEVELS.map((level) => this.#within(solver, end, level));
+    const rate = h("td", {}, track?.lr ? number(track.lr) : "–");
+    return h("tr", solver === "exact" ? { class: "exact" } : {},
+      h("th", { scope: "row", title: track?.label ?? "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end));
+  }
+
+  #within(solver, end, level) {
+    if (solver === "exact") {
+      const seconds = this.run.meta.exact?.seconds;
+      return h("td", {}, t("standings.once"), seconds ? h("small", {}, ` · ${duration(seconds)}`) : "");
+    }
+    const reached = end?.within?.[level];
+    if (!reached) return h("td", {}, end ? t("standings.never") : "…");
+    return h("td", {}, number(reached.passes), h("small", {}, ` · ${duration(reached.seconds)}`));
+  }
+
+  #status(solver, end) {
+    if (solver === "exact") return h("td", {}, t("status.reference"));
+    const status = end?.status ?? "";
+    const key = `status.${status}`;
+    const kind = status === "diverged" ? "bad" : status === "converged" ? "good" : null;
+    return h("td", { class: kind }, status ? (knows(key) ? t(key) : status) : "…");
+  }
+
+  #explain() {
+    const sentences = (this.run.end?.why ?? []).map((why) => (named(typeof why === "string" ? why : (why[language()] ?? why.en))));
+    if (!sentences.length) this.why.replaceChildren();
+    else this.why.replaceChildren(h("h3", {}, t("why.title")), h("ul", {}, ...sentences.map((sentence) => h("li", {}, sentence))));
+  }
+
+  #live() {
+    const now = performance.now();
+    if (!this.run || (this.#player.playing && now - this.#when < BETWEEN)) return;
+    this.#when = now;
+    const { by, time } = this.#player;
+    for (const [cell, track] of this.#cells) {
+      if (track.length) cell.textContent = gapText(track.gap[frameAt(track[by], time)], 1e-15 * (track.gap[0] || 1));
+    }
+  }
+
+  /** The result in one sentence, for screen readers. */
+  sentence() {
+    const [best] = this.#order();
+    if (!best?.track || !this.run.end) return "";
+    return t("said.done", { runner: nameOf(best.solver), gap: gapText(best.end?.gap ?? null, 1e-15) });
+  }
+}
+
+/** The names of algorithms as papers write them. */
+const named = (sentence) => sentence.replace(/\b(bgd|sgd|mbgd|adagrad|rmsprop|adam|lbfgs|newton)\b/g, nameOf);
+
+const TERMS = { now: "gap", ten: "within", one: "within", tiny: "within", rate: "lr" };
+
+/** Fill the links under the table that belong to a run. */
+export function linkReport(address) {
+  const link = $("report");
+  if (address) link.href = address;
+  else link.removeAttribute("href");
+}
