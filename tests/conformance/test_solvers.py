@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import torchlinear as tl
@@ -48,15 +49,21 @@ def rows_of(kind: str, rng: np.random.Generator) -> TensorRows:
     X = rng.normal(size=(N, P)) @ mixed * [1.0, 100.0, 0.01] + [0.5, 0.0, 0.02]
     y = {
         "squared": lambda: X @ rng.normal(size=(P, K)) + rng.normal(size=(N, K)) + 1.0,
-        "binomial": lambda: rng.integers(0, 2, size=(N, K)),
+        "binomial": lambda: _labels(X, rng),
         "poisson": lambda: rng.poisson(2.0, size=(N, K)),
-        "softmax": lambda: rng.integers(0, K, size=(N, 1)),
+        "softmax": lambda: _labels(X, rng)[:, :1],
         "absolute": lambda: X[:, :1] + rng.normal(size=(N, 1)),
-        "hinge": lambda: rng.integers(0, 2, size=(N, K)),
-        "squared_hinge": lambda: rng.integers(0, 2, size=(N, K)),
+        "hinge": lambda: _labels(X, rng),
+        "squared_hinge": lambda: _labels(X, rng),
     }[kind]()
     weight = rng.uniform(0.5, 2.0, size=N)
     return TensorRows(*(torch.from_numpy(np.asarray(a, dtype=np.float64)) for a in (X, y, weight)))
+
+
+def _labels(X: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Labels that the features tell something about, but not all: of each output by a feature of its own."""
+    scores = (X - X.mean(axis=0)) / X.std(axis=0)
+    return 3.0 * scores[:, :K] + rng.logistic(size=(N, K)) > 0
 
 
 def problem_of(kind: str, rows: TensorRows, intercept: bool = True) -> Objective:

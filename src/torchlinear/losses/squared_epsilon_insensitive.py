@@ -43,6 +43,11 @@ class SquaredEpsilonInsensitive(Tube):
 
     name: ClassVar[str] = "squared_epsilon_insensitive"
 
+    @property
+    def bound(self) -> float:
+        """The second derivative where there is one that is not 0."""
+        return 2.0
+
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, shape (n,)."""
         return self.beyond(eta, y).square().sum(dim=1)

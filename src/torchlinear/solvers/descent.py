@@ -150,7 +150,7 @@ class Descent(Solver):
         loss, penalty, rows = objective.loss, objective.asked, objective.rows
         if not loss.smooth:
             return f"the descent family follows a slope, and {loss.name} loss has kinks; use solver='auto'."
-        if penalty is not None and not isinstance(penalty, Separable):
+        if penalty is not None and (not isinstance(penalty, Separable) or objective.bounded):
             return f"the descent family takes L1, L2 and elastic net, not {penalty}; use solver='auto'."
         if not objective.smooth and (self.maximize or isinstance(objective, WideObjective)):
             why = "to be maximised" if self.maximize else "and more columns than rows"
@@ -208,8 +208,9 @@ class Descent(Solver):
         if self.lr is not None:
             rates = self.lr * factors(self._called, self.schedule, epoch, self.epochs)
         else:
-            top, bottom, rough, steps = state.memory["spectrum"].tolist()
-            rates = self.chosen_rates(Spectrum(top, bottom, rough, int(steps)), epoch)
+            top, bottom, rough, steps, constant = state.memory["spectrum"].tolist()
+            found = Spectrum(top, bottom, rough, int(steps), bool(constant))
+            rates = self.chosen_rates(found, epoch)
         return np.ascontiguousarray(np.broadcast_to(rates, epoch.shape)[:, None])
 
     def line(self, epoch: Array) -> Array:
@@ -314,12 +315,13 @@ class Descent(Solver):
 
     def _spectrum(self, way: Way) -> Tensor:
         found = way.spectrum() if self.follows_curvature else Spectrum(1.0, 1.0, 1.0)
-        n, b, rough = way.objective.rows.n_rows, way.size, found.top
-        if b is None or n is None:
-            return torch.tensor([found.top, found.bottom, rough, 1.0], dtype=torch.float64, device="cpu")
-        if self.follows_curvature:
-            rough = (n * (b - 1) * found.top + (n - b) * way.steepest) / (b * (n - 1.0))
-        return torch.tensor([found.top, found.bottom, rough, -(-n // b)], dtype=torch.float64, device="cpu")
+        n, b, rough, steps = way.objective.rows.n_rows, way.size, found.top, 1
+        if b is not None and n is not None:
+            steps = -(-n // b)
+            if self.follows_curvature:
+                rough = (n * (b - 1) * found.top + (n - b) * way.steepest) / (b * (n - 1.0))
+        numbers = [found.top, found.bottom, rough, steps, found.constant]
+        return torch.tensor(numbers, dtype=torch.float64, device="cpu")
 
     def _rule(self, way: Way) -> Rule:
         options, objective = self.options(), way.objective

@@ -200,12 +200,15 @@ class Spectrum:
         Expected smoothness of a batch (Gower et al. 2019, Proposition 3.8); `top` for all rows.
     steps : int
         Updates per epoch.
+    constant : bool
+        Whether the Hessian is the same everywhere, as that of a squared loss.
     """
 
     top: float
     bottom: float
     rough: float
     steps: int = 1
+    constant: bool = True
 
 
 def spectrum(form: Quadratic) -> Spectrum:

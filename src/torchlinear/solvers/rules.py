@@ -1,11 +1,13 @@
 """The rules that users name: torch's hyper-parameters and defaults, apart from `lr`.
 
 Without `lr` the columns and targets are standardised inside, so that coefficients are of order 1, and the
-step comes from the Hessian of the objective, with eigenvalues ``bottom <= ... <= top``:
+step comes from the Hessian of the objective, with eigenvalues ``bottom <= ... <= top`` (of another loss than the
+squared: bounds of them, see `Descent`):
 
 - SGD on all rows: ``2 / (top + bottom)``, the best fixed step (Polyak 1963; Nesterov 2004, Theorem 2.1.15).
   With momentum m, ``(1 + sqrt m)^2 / top``, the longest step at which the steepest direction still shrinks
-  by ``sqrt m`` a step (Polyak 1964); with Nesterov's momentum ``1 / top`` (Nesterov 1983).
+  by ``sqrt m`` a step (Polyak 1964), but ``1 / top`` where the Hessian is not the same everywhere, for such steps can
+  go round in circles there (Lessard, Recht, Packard 2016); with Nesterov's momentum ``1 / top`` (Nesterov 1983).
 - SGD in batches of b: ``1 / (2 R)`` until step ``4 R / bottom``, then ``(2 t + 1) / ((t + 1)^2 bottom)``. R,
   the expected smoothness of a batch, lies between `top` (b = n) and the curvature of the steepest row
   (b = 1): Gower et al. 2019, "SGD: general analysis and improved rates", Theorem 3.2, Proposition 3.8. The
@@ -104,8 +106,8 @@ class SGD(Descent):
         if self.nesterov:
             return np.full(epoch.shape, 1.0 / found.top)
         if self.momentum:
-            longest = (1.0 + math.sqrt(self.momentum)) ** 2 / found.top
-            return np.full(epoch.shape, longest / (1.0 - self.dampening))
+            longest = (1.0 + math.sqrt(self.momentum)) ** 2 if found.constant else 1.0
+            return np.full(epoch.shape, longest / found.top / (1.0 - self.dampening))
         return np.full(epoch.shape, 2.0 / (found.top + found.bottom))
 
     def _decreasing(self, found: Spectrum, epoch: Array) -> Array:
