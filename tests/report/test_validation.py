@@ -18,7 +18,7 @@ MEAN = 1.0 + (np.log10(ALPHA) + 1.0) ** 2 / 10
 def errors() -> Errors:
     return Errors(
         ALPHA, MEAN, np.full(30, 0.05), np.arange(30), [""] * 30, best=20, one_standard_error=14, chosen=14,
-        splits=5, loss="squared",
+        splits=5, measure="mean squared error",
     )  # fmt: skip
 
 
@@ -64,9 +64,9 @@ def test_without_a_standard_error_there_are_no_bars(errors: Errors) -> None:
 
 
 def test_errors_of_many_sizes_are_on_a_logarithmic_axis(errors: Errors) -> None:
-    ax = plot_errors(replace(errors, mean=MEAN**30, loss="logistic"))
+    ax = plot_errors(replace(errors, mean=MEAN**30, measure="mean deviance: logistic"))
     assert ax.get_yscale() == "log"
-    assert ax.get_ylabel() == "mean loss: logistic"
+    assert ax.get_ylabel() == "mean deviance: logistic"
 
 
 def test_a_strength_of_zero_has_a_place(errors: Errors) -> None:

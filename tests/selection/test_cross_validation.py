@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.linear_model as reference
+import sklearn.metrics as reference_metrics
 import torch
 from sklearn.model_selection import (
     GroupKFold,
@@ -290,7 +291,7 @@ def test_logistic_regression_is_refitted_split_by_split(rng: np.random.Generator
             C=1 / (100 * penalty.alpha), tol=1e-12, solver="newton-cholesky", max_iter=1_000
         )
         scores = cross_val_score(model, X, y, cv=folds, scoring="neg_log_loss")
-        np.testing.assert_allclose(found.errors[:, i], -scores, rtol=1e-8)
+        np.testing.assert_allclose(found.errors[:, i], -2.0 * scores, rtol=1e-8)  # deviance
     assert set(found.fit.predict(X)) == {"yes", "no"}
     assert found.to_frame().shape == (4, 6)
 
@@ -301,11 +302,14 @@ def test_lasso_of_a_loss_that_is_not_quadratic(rng: np.random.Generator) -> None
     folds = KFold(4)
     found = tl.cross_validate(X, y, loss="logistic", penalty="l1", folds=folds, n_penalties=5, least=0.05)
     assert found.nonzero[0] == 0 < found.nonzero[1]
+    assert found.path is found.paths[0]
+    assert found.measure == "mean deviance: binomial, logit link"
+    assert found.plot().get_ylabel() == found.measure
     for f, (train, test) in enumerate(folds.split(X)):
         for i in (1, 4):
             fit = tl.fit(X[train], y[train], loss="logistic", penalty=found.penalties[i])
             p = fit.predict(X[test], kind="mean")
-            error = -np.log(np.where(y[test] == 1, p, 1 - p)).mean()
+            error = -2.0 * np.log(np.where(y[test] == 1, p, 1 - p)).mean()
             assert found.errors[f, i] == pytest.approx(error, rel=1e-6)
 
 
@@ -319,8 +323,9 @@ def test_counts_with_exposure(rng: np.random.Generator) -> None:
             fit = tl.fit(
                 X[train], y[train], loss="poisson", penalty=found.penalties[i], exposure=hours[train]
             )
-            eta = X[test] @ fit.coef.numpy() + float(fit.intercept) + np.log(hours[test])
-            assert found.errors[f, i] == pytest.approx(np.mean(np.exp(eta) - y[test] * eta), rel=1e-8)
+            mean = np.exp(X[test] @ fit.coef.numpy() + float(fit.intercept)) * hours[test]
+            deviance = reference_metrics.mean_poisson_deviance(y[test], mean)
+            assert found.errors[f, i] == pytest.approx(deviance, rel=1e-8)
 
 
 def test_offsets_of_a_squared_loss(rng: np.random.Generator) -> None:

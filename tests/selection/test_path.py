@@ -132,7 +132,8 @@ def test_a_pickled_path_keeps_everything_but_the_rows(rows: tuple[Array, Array])
         ({"least": 1.5}, r"least=1\.5: expected a number between 0 and 1"),
         ({"alphas": [-1.0]}, r"alphas=\[-1\.0\]: expected finite numbers"),
         ({"mix": 0.5}, "goes with penalty='elastic_net', not with 'l1'"),
-        ({"loss": "logistic"}, r"tl\.path takes the squared loss"),
+        ({"loss": "quantile"}, r"tl\.path takes smooth losses"),
+        ({"loss": tl.Huber(scale="concomitant")}, r"with a number for their scale"),
     ],
 )
 def test_arguments_that_are_none(arguments: dict[str, Any], message: str) -> None:

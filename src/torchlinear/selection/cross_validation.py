@@ -39,7 +39,7 @@ from torchlinear.selection import grid
 from torchlinear.selection.folds import plan
 from torchlinear.selection.followed import Path, Source
 from torchlinear.selection.groups import groups_of
-from torchlinear.selection.path import follow
+from torchlinear.selection.path import follow, has_paths
 from torchlinear.selection.validated import CrossValidation, choose
 from torchlinear.selection.validation import ByMoments, Validation, validation
 from torchlinear.wide.objective import suits
@@ -105,7 +105,8 @@ def cross_validate(
     least : float, optional
         Weakest over strongest: 1e-4 (1e-2 with no more rows than columns), 1e-8 without an L1 part.
     loss : str or Loss
-        Whose mean on held-out rows is the error.
+        What is minimised. The error on held-out rows is the mean squared error, the mean deviance of a likelihood
+        (twice the mean log loss, of labels), or else the mean loss.
     link : str, optional
         Of a generalised linear model, as in `torchlinear.fit`.
     seed : int
@@ -129,6 +130,9 @@ def cross_validate(
     >>> X = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
     >>> y = X[:, 0] - 2 * X[:, 3] + torch.randn(200, generator=torch.Generator().manual_seed(1))
     >>> found = tl.cross_validate(X, y, penalty="l1", rule="one_standard_error")
+    >>> found.fit.coef.nonzero()[:, 0].tolist()
+    [0, 3]
+    >>> found = tl.cross_validate(X, y > 0, loss="logistic", rule="one_standard_error")
     >>> found.fit.coef.nonzero()[:, 0].tolist()
     [0, 3]
     """
@@ -181,7 +185,7 @@ def _paths(
     like: Tensor | None,
 ) -> list[Path]:
     """Paths on all rows, one for each mix; none of a loss that has no paths."""
-    if not judge.loss.quadratic:
+    if not has_paths(judge.loss):
         return []
     moments = judge.all if isinstance(judge, ByMoments) else None
     source = Source(judge.loss, prepared, judge.intercept, precision, weight_type, like, moments)

@@ -15,6 +15,7 @@ from torchlinear.errors import RowsNeeded
 from torchlinear.fitted import Fit
 from torchlinear.inputs import Prepared
 from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.statistics import Moments
@@ -35,7 +36,7 @@ class Source:
     Attributes
     ----------
     loss : Loss
-        A quadratic one.
+        A smooth one.
     prepared : Prepared
         The rows and their design.
     intercept : bool
@@ -45,7 +46,7 @@ class Source:
     like : Tensor or None
         The user's tensor of features, whose dtype modules take.
     moments : Moments or None
-        Of the rows, once they are known.
+        Of the rows, once they are known; for a quadratic loss.
     """
 
     loss: Loss
@@ -60,21 +61,29 @@ class Source:
         """The same source, which needs no pass over the rows for its moments."""
         return replace(self, moments=moments)
 
-    def objective(self, penalty: Separable) -> QuadraticObjective:
+    def objective(self, penalty: Separable) -> Objective:
         """The objective of the rows with a penalty."""
+        options = {"precision": self.precision} if self.loss.quadratic else {}
         made = objective_of(
-            self.loss, penalty, self.prepared.rows, intercept=self.intercept, precision=self.precision
+            self.loss,
+            penalty,
+            self.prepared.rows,
+            intercept=self.intercept,
+            n_outputs=len(self.prepared.outputs(self.loss)),
+            **options,
         )
-        assert isinstance(made, QuadraticObjective)
-        if self.moments is not None:
+        if self.moments is not None and isinstance(made, QuadraticObjective):
             made.moments = self.moments
         return made
 
     def fit(self, penalty: Separable, start: Tensor) -> Fit:
         """The fit with a penalty, from coefficients near it."""
-        weight_type = self.weight_type if self.prepared.weighted else None
+        prepared, weight_type = self.prepared, self.weight_type if self.prepared.weighted else None
         solution = solve(self.objective(penalty), weight_type=weight_type, start=start)
-        return Fit(solution, design=self.prepared.design, rows=self.prepared.rows, like=self.like)
+        solution = replace(
+            solution, targets=prepared.outputs(self.loss), classes=prepared.classes, offset=prepared.offset
+        )
+        return Fit(solution, design=prepared.design, rows=prepared.rows, like=self.like)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,19 +99,23 @@ class Path:
     coef : Tensor, shape (m, p + 1, k), float64
         Coefficients in the user's units, the intercept last (0 without one).
     names, targets : tuple of str
-        Names of the p features and of the k targets.
+        Names of the p features and of the k targets; of softmax, of its classes.
     intercept : bool
         Whether the intercept was fitted.
     certificates : ndarray, shape (m,)
-        Duality gap of each, relative to half the target's sum of squares: 0 at the optimum.
+        Of squared loss the duality gap of each, relative to half the target's sum of squares; of other losses the
+        largest subgradient in standardised units. 0 at the optimum.
     r2 : ndarray, shape (m, k)
-        Share of the targets' variance that is explained (about zero without an intercept).
+        Share of the targets' variance that is explained (about zero without an intercept). Of other losses, shape
+        (m, 1), the share of the null deviance, or of the loss of the intercept alone where there is no likelihood.
     deviation : Tensor, shape (p,)
         Standard deviations of the features (1/n).
     seconds : float
         Wall-clock seconds that it took.
     source : Source or None
         The rows; None after pickling.
+    loss : str
+        What was minimised besides the penalty.
 
     Examples
     --------
@@ -125,6 +138,7 @@ class Path:
     deviation: Tensor
     seconds: float
     source: Source | None
+    loss: str = "squared"
 
     @property
     def alphas(self) -> Array:
@@ -152,7 +166,8 @@ class Path:
     def to_frame(self) -> pd.DataFrame:
         """One row for each penalty: alpha, features, R2, certificate, then the coefficients, ``Intercept`` first.
 
-        With several targets the columns of R2 and of coefficients are pairs (name, target).
+        Of losses that are not squared, ``explained`` (the share of the null deviance) stands for R2. With several
+        targets or classes the columns of R2 and of coefficients are pairs (name, target).
         """
         import pandas as pd
 
@@ -164,8 +179,11 @@ class Path:
             (name, "") if several else name: v for name, v in facts.items()
         }
         coef = self.coef.numpy()
-        for j, target in enumerate(self.targets):
-            columns[("R2", target) if several else "R2"] = self.r2[:, j]
+        if self.loss != "squared":
+            columns[("explained", "") if several else "explained"] = self.r2[:, 0]
+        else:
+            for j, target in enumerate(self.targets):
+                columns[("R2", target) if several else "R2"] = self.r2[:, j]
         for j, target in enumerate(self.targets):
             for name, i in zip(names, order):
                 columns[(name, target) if several else name] = coef[:, i, j]
@@ -190,7 +208,11 @@ class Path:
 
         j = self.targets.index(target) if isinstance(target, str) else target
         effects = (self.coef[:, :-1, j] * self.deviation).numpy()
-        profiles = Profiles(self.alphas, effects, self.names, self.targets[j], self.r2[:, j], self.label)
+        squared = self.loss == "squared"
+        r2 = self.r2[:, j if squared else 0]
+        profiles = Profiles(
+            self.alphas, effects, self.names, self.targets[j], r2, self.label, None if squared else self.loss
+        )
         return plot_profiles(profiles, ax)
 
     @property

@@ -7,6 +7,9 @@ the fold's centred [X, y],
 
 a sum of squares. The triangle itself is known to within rounding of the largest column, so of a nearly perfect
 fit the rows are asked, and of a loss that is not quadratic too.
+
+The error of a likelihood is its mean deviance, twice what the loss exceeds that of a model with a parameter for every
+row; of any other loss it is the mean loss.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from torchlinear.selection.folds import Folds
 from torchlinear.selection.partition import Part
 from torchlinear.statistics import Moments, Triangle
 
-__all__ = ["Scores", "by_moments", "by_rows", "nearly_perfect"]
+__all__ = ["Scores", "by_moments", "by_rows", "least", "nearly_perfect"]
 
 Array = NDArray[np.float64]
 
@@ -39,7 +42,7 @@ class Scores:
     Attributes
     ----------
     errors : ndarray, shape (K, m)
-        Mean loss on the test rows of each split at each penalty.
+        Mean deviance or loss on the test rows of each split at each penalty.
     weights : ndarray, shape (K,)
         Weight of those rows.
     """
@@ -80,7 +83,7 @@ def nearly_perfect(test: Moments, errors: Array) -> bool:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Weighted sums of the losses, shape (K, m), and of the weights, shape (K,)."""
+    """Weighted sums of the deviances or losses, shape (K, m), and of the weights, shape (K,)."""
 
     losses: Array
     weights: Array
@@ -90,7 +93,7 @@ class _Sums:
 
 
 def by_rows(loaded: Loaded, folds: Folds, loss: Loss, coef: Sequence[Array]) -> Scores:
-    """Mean loss of each split's test rows at each of its m coefficients, in one pass over all rows.
+    """Mean error of each split's test rows at each of its m coefficients, in one pass over all rows.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def by_rows(loaded: Loaded, folds: Folds, loss: Loss, coef: Sequence[Array]) -> 
     Returns
     -------
     Scores
-        Mean losses; NaN for a split without test rows.
+        Mean errors; NaN for a split without test rows.
     """
     sums = loaded.sum(_losses, folds.test, loss, [torch.from_numpy(np.ascontiguousarray(c)) for c in coef])
     with np.errstate(invalid="ignore"):
@@ -123,13 +126,21 @@ def _losses(part: Part, tests: Sequence[Sequence[int]], loss: Loss, coef: Sequen
 
 
 def _of_block(block: Block, loss: Loss, coef: torch.Tensor) -> tuple[Array, float]:
-    """Weighted sums of the losses at each coefficient, shape (m,), and of the weights."""
+    """Weighted sums of the errors at each coefficient, shape (m,), and of the weights."""
     m, rows, k = coef.shape
     eta = block.predict(coef.permute(1, 0, 2).reshape(rows, m * k)).reshape(-1, m, k)
     y = block.y.to(eta.device, torch.float64)
     each = torch.stack([loss.value(eta[:, i], y) for i in range(m)], dim=1).double()
+    if loss.likelihood:
+        each = 2.0 / loss.multiple * (each - least(loss, y)[:, None])
     if block.weight is None:
         return each.sum(dim=0).cpu().numpy(), float(len(each))
     weight = block.weight.to(eta.device)
     each = torch.where(weight[:, None] > 0, each, 0.0)
     return (weight @ each).cpu().numpy(), float(weight.sum())
+
+
+def least(loss: Loss, y: torch.Tensor) -> torch.Tensor:
+    """The least that each row can cost, summed over targets that do not interact, shape (n,)."""
+    columns = range(y.shape[1]) if loss.separable else range(1)
+    return torch.stack([loss.least(y[:, j : j + 1]) for j in columns]).sum(dim=0)

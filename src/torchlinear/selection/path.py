@@ -1,7 +1,8 @@
 """Paths: the coefficients at every strength of a penalty, from the strongest that matters downwards.
 
 With squared loss one pass over the rows is enough for all of them: each solution is found on their second moments
-and starts the next (`gram`). With more columns than rows it is a walk among the columns (`wide`).
+and starts the next (`gram`). With more columns than rows it is a walk among the columns (`wide`). Other losses are
+summed over the rows at each step, in the columns that may matter (`summed_path`).
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ from torchlinear.errors import InvalidInput
 from torchlinear.inputs import prepare
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
+from torchlinear.objective import Objective
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
-from torchlinear.selection import grid
+from torchlinear.selection import grid, summed_path
 from torchlinear.selection.followed import Path, Source
 from torchlinear.selection.gram import along
 from torchlinear.shrinkage import Gram
+from torchlinear.summed import SummedObjective
 from torchlinear.wide.objective import WideObjective
 
-__all__ = ["follow", "of_columns", "path"]
+__all__ = ["follow", "has_paths", "path", "sensitivity_of"]
 
 Array = NDArray[np.float64]
 
@@ -46,11 +49,14 @@ def path(
     n_penalties: int = 100,
     least: float | None = None,
     loss: str | Loss = "squared",
+    link: str | None = None,
     formula: str | None = None,
     columns: Sequence[str] | None = None,
     intercept: bool = True,
     weights: Any = None,
     weight_type: str = "precision",
+    offset: Any = None,
+    exposure: Any = None,
     missing: Literal["error", "drop", "mean"] = "error",
     precision: Literal["auto", "extended", "double"] = "auto",
     device: str | torch.device = "auto",
@@ -59,7 +65,7 @@ def path(
 
     Parameters
     ----------
-    data, target, formula, columns, intercept, weights, weight_type, missing, precision, device
+    data, target, formula, columns, intercept, weights, weight_type, offset, exposure, missing, precision, device
         As in `torchlinear.fit`.
     penalty : str or penalty object
         ``"l1"``, ``"l2"``, ``"elastic_net"``, or an object such as ``tl.L1(column_weights=...)``, whose own strength
@@ -74,7 +80,9 @@ def path(
     least : float, optional
         Weakest over strongest: 1e-4 (1e-2 with no more rows than columns), 1e-8 without an L1 part.
     loss : str or Loss
-        ``"squared"``.
+        Any that is smooth: ``"squared"``, ``"logistic"``, ``"softmax"``, ``"poisson"``, ...
+    link : str, optional
+        Of a generalised linear model, as in `torchlinear.fit`.
 
     Returns
     -------
@@ -98,19 +106,22 @@ def path(
     [0, 2, 2]
     >>> path[20].coef.nonzero()[:, 0].tolist()
     [0, 3]
+    >>> tl.path(X, y > 0, loss="logistic").nonzero[[0, 10, 20]].tolist()
+    [0, 2, 2]
     """
     grid.check(n_penalties, least)
     mixes = [0.5] if mix is None and penalty == "elastic_net" else [mix] if mix is not None else None
-    criterion, (family,) = made(loss), grid.families(penalty, mixes)
+    criterion, (family,) = made(loss, link), grid.families(penalty, mixes)
     given = None if alphas is None else grid.checked_alphas(alphas)
-    if not criterion.quadratic:
+    if not has_paths(criterion):
         raise InvalidInput(
-            f"loss={str(criterion)!r}: tl.path takes the squared loss; tl.cross_validate takes any."
+            f"loss={str(criterion)!r}: tl.path takes smooth losses, with a number for their scale; tl.cross_validate "
+            "takes any."
         )
     began = time.perf_counter()
     prepared = prepare(
         data, target, formula=formula, columns=columns, weights=weights, missing=missing, intercept=intercept,
-        device=device,
+        device=device, loss=criterion, offset=offset, exposure=exposure,
     )  # fmt: skip
     free = intercept if prepared.design is None else prepared.design.intercept
     source = Source(
@@ -128,32 +139,50 @@ def follow(
 ) -> Path:
     """The path of one family of penalties."""
     objective = source.objective(family)
-    wide = objective if isinstance(objective, WideObjective) else None
     if given is None:
-        seen = of_columns(wide, family) if wide else _of_moments(objective, family)
-        given = grid.strengths(family, seen, count, least)
+        given = grid.strengths(family, sensitivity_of(objective, family), count, least)
         given[0] *= 1.0 + ROUNDING  # no coefficient that is rounding alone
     penalties = tuple(family.with_alpha(float(alpha)) for alpha in given)
-    coef, gaps, r2 = _along_columns(wide, penalties) if wide else _along_moments(objective, penalties)
+    if isinstance(objective, SummedObjective):
+        found = summed_path.along(source.objective, penalties)
+        coef, gaps, r2 = found.coef, found.certificates, summed_path.explained(objective, found.losses)
+    elif isinstance(objective, WideObjective):
+        coef, gaps, r2 = _along_columns(objective, penalties)
+    else:
+        assert isinstance(objective, QuadraticObjective)
+        coef, gaps, r2 = _along_moments(objective, penalties)
+        source = source.keeping(objective.moments)
     return Path(
         penalties,
         torch.from_numpy(coef),
         objective.rows.names,
-        objective.rows.targets,
+        source.prepared.outputs(source.loss),
         source.intercept,
         gaps,
         r2,
         objective.deviation,
         time.perf_counter() - began,
-        source if wide else source.keeping(objective.moments),
+        source,
+        str(source.loss),
     )
 
 
-def _of_moments(objective: QuadraticObjective, family: Separable) -> grid.Sensitivity:
+def sensitivity_of(objective: Objective, family: Separable) -> grid.Sensitivity:
+    """What decides where the grid begins."""
+    if isinstance(objective, SummedObjective):
+        return summed_path.sensitivity(objective, family)
+    if isinstance(objective, WideObjective):
+        return _of_columns(objective, family)
+    assert isinstance(objective, QuadraticObjective)
     return grid.sensitivity(objective.moments, family, intercept=objective.intercept)
 
 
-def of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
+def has_paths(loss: Loss) -> bool:
+    """Whether the loss is smooth, and has no scale to be estimated, which would be another for each penalty."""
+    return loss.smooth and not isinstance(getattr(loss, "scale", None), str)
+
+
+def _of_columns(objective: WideObjective, family: Separable) -> grid.Sensitivity:
     """What decides where the grid begins, with the unpenalised columns fitted."""
     lasso, ridge = objective.strengths(family.with_alpha(1.0))
     frame, held = objective.frame, lasso > 0

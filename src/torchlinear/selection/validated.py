@@ -72,7 +72,7 @@ class CrossValidation:
     penalties : tuple of penalty objects
         The m penalties that were tried; those of one mix together, from the strongest to the weakest.
     errors : ndarray, shape (K, m)
-        Mean loss on the held-out rows of each split: the squared error, summed over the targets.
+        Mean error on the held-out rows of each split, as `measure` says; squared errors are summed over the targets.
     weights : ndarray, shape (K,)
         Weight of the held-out rows of each split: their number, without weights.
     choice : Choice
@@ -80,14 +80,14 @@ class CrossValidation:
     coef : ndarray, shape (m, p + 1, k)
         Coefficients on all rows at each penalty, the intercept last.
     loss : str
-        Whose mean the errors are.
+        What was minimised.
     rule : str
         Which choice `fit` follows: ``"best"`` or ``"one_standard_error"``.
     fit : Fit
         The fit of all rows with the chosen penalty.
     paths : tuple of Path
         The coefficients on all rows as `torchlinear.path` returns them, one path for each mix; none for a loss
-        that is not squared.
+        that has none.
 
     Examples
     --------
@@ -139,6 +139,14 @@ class CrossValidation:
         return self.choice.one_standard_error
 
     @property
+    def measure(self) -> str:
+        """What the errors are: ``"mean squared error"``, or the mean deviance or loss of what was minimised."""
+        family = self.fit.solution.family
+        if family is None or family.quadratic:
+            return "mean squared error"
+        return f"mean {'deviance' if family.likelihood else 'loss'}: {self.loss}"
+
+    @property
     def chosen(self) -> int:
         """Position of the penalty that `fit` has."""
         return int(getattr(self.choice, self.rule))
@@ -150,7 +158,7 @@ class CrossValidation:
 
     @property
     def path(self) -> Path | None:
-        """The path on all rows that the chosen penalty is on; None for a loss that is not squared."""
+        """The path on all rows that the chosen penalty is on; None for a loss that has none."""
         return next((path for path in self.paths if self.penalty in path.penalties), None)
 
     @property
@@ -201,7 +209,7 @@ class CrossValidation:
             self.one_standard_error,
             self.chosen,
             len(self.weights),
-            self.loss,
+            self.measure,
         )
         return plot_errors(errors, ax)
 

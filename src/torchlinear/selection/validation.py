@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from torchlinear.api import objective_of, solve
+from torchlinear.api import objective_of
 from torchlinear.block import Block
 from torchlinear.engines.local import Local
 from torchlinear.errors import DataError
@@ -23,14 +22,13 @@ from torchlinear.objective import Objective
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows
-from torchlinear.selection import grid, heldout
+from torchlinear.selection import grid, heldout, summed_path
 from torchlinear.selection.folds import Folds
 from torchlinear.selection.gram import along
 from torchlinear.selection.heldout import Scores
 from torchlinear.selection.partition import PartitionedRows, merged, moments_by_cell
-from torchlinear.selection.path import of_columns
+from torchlinear.selection.path import sensitivity_of
 from torchlinear.statistics import Moments
-from torchlinear.summed import SummedObjective
 from torchlinear.wide.objective import WideObjective
 
 __all__ = ["ByMoments", "ByRows", "Validation", "validation"]
@@ -206,20 +204,8 @@ class ByRows(Validation):
         self._partitioned = PartitionedRows(rows, folds.assignment)
 
     def sensitivity(self, family: Separable) -> grid.Sensitivity:
-        """What decides where the grid of a penalty begins, in the model of the intercept alone."""
-        objective = self.objective(family)
-        if isinstance(objective, WideObjective):
-            return of_columns(objective, family)
-        null = SummedObjective(
-            self.loss, None, Local().load(self.rows), intercept=self.intercept, n_outputs=self.n_outputs
-        )
-        p, seen, start = self.rows.n_features, null.spread, null.start
-        mean = seen.mean[:p, np.newaxis] * self.intercept
-        response = torch.from_numpy(seen.mean[np.newaxis, p:])
-        bend = float(self.loss.expected(start[-1:], response).max())
-        around = seen.squares[:p] / seen.weight + np.square(seen.mean[:p] * (not self.intercept))
-        slope = -null.pull(start, mean) / seen.weight
-        return grid.Sensitivity(slope, bend * around, np.sqrt(seen.squares[:p] / seen.weight), seen.rows <= p)
+        """What decides where the grid of a penalty begins, in the model without penalised columns."""
+        return sensitivity_of(self.objective(family), family)
 
     def scores(self, penalties: Sequence[Separable]) -> Scores:
         """Mean loss on the test rows of each split at each penalty."""
@@ -246,11 +232,7 @@ class ByRows(Validation):
         objective = self._objective(penalties[0], rows)
         if isinstance(objective, WideObjective):
             return objective.along(penalties)[0]
-        found: list[torch.Tensor] = []
-        for penalty in penalties:
-            objective = self._objective(penalty, rows)
-            found.append(solve(objective, infer=False, start=found[-1] if found else None).coef)
-        return np.stack([coef.numpy() for coef in found])
+        return summed_path.along(lambda penalty: self._objective(penalty, rows), penalties).coef
 
 
 def _refuse_empty(name: str, weights: Sequence[float]) -> None:
