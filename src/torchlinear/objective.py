@@ -138,7 +138,8 @@ class Objective(ABC):
             return coef
         beta = coef[:-1]
         for bound in (low, high):
-            beta = torch.where((beta - bound).abs() <= ROUNDING * bound.abs(), bound, beta)
+            near = torch.isfinite(bound) & ((beta - bound).abs() <= ROUNDING * bound.abs())
+            beta = torch.where(near, bound, beta)
         return torch.cat([beta.clamp(low, high), coef[-1:]])
 
     def refuse_nonfinite(self) -> None:

@@ -57,6 +57,8 @@ def test_options_reach_the_fit(run, houses) -> None:
     ).json
     expected = tl.fit("houses.csv", "price", columns=["area"], penalty=tl.L2(3.0))
     assert coefficients(ridge)["area"] == pytest.approx(expected.coef.item(), rel=1e-12)
+    bounded = run("fit", "houses.csv", "-y", "price", "-x", "area", "--penalty", "nonnegative", "--json").json
+    assert coefficients(bounded)["area"] > 0.0
     through_zero = run("fit", "houses.csv", "-y", "price", "-x", "area", "--no-intercept", "--json").json
     assert list(coefficients(through_zero)) == ["area"]
     narrow = run("fit", "houses.csv", "-y", "price", "-x", "area", "--level", "0.5", "--json").json
@@ -90,6 +92,7 @@ def test_missing_values_are_counted_and_left_out_on_request(run) -> None:
         (["house.csv", "-y", "price"], "did you mean 'houses.csv'?"),
         (["houses.csv", "-y", "price", "--alpha", "1"], "add --penalty l2"),
         (["houses.csv", "-y", "price", "--penalty", "l2"], "--alpha 0.1"),
+        (["houses.csv", "-y", "price", "--penalty", "nonnegative", "--alpha", "1"], "leave --alpha out"),
         (["houses.csv", "-y", "price", "--solver", "adm"], "--solver 'adm' is not known"),
         (["houses.csv", "-y", "price", "--level", "2"], "level"),
         (["houses.csv", "-y", "price", "--plot", "fit.doc"], "fit.doc"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,14 @@ P, K = 5, 2
 WEIGHTS = [1.0, 0.0, 2.5, 0.3, 7.0]
 
 
-@pytest.fixture(params=REGISTRY.entries)
+@pytest.fixture(params=[name for name in REGISTRY.entries if REGISTRY.load(name).has_strength])
 def kind(request: Any) -> Any:
     return REGISTRY.load(request.param)
+
+
+@pytest.fixture(params=[name for name in REGISTRY.entries if not REGISTRY.load(name).has_strength])
+def bounds(request: Any) -> Any:
+    return REGISTRY.load(request.param)()
 
 
 @pytest.fixture(params=["plain", "column weights"])
@@ -153,8 +159,29 @@ def test_it_spares_the_intercept_and_columns_of_weight_zero(kind: Any, rng: np.r
     assert fit.intercept.item() == pytest.approx(100.0, rel=1e-12)
 
 
-def test_its_name_and_text(kind: Any) -> None:
-    made = kind()
+def test_bounds_cost_nothing_inside_and_everything_outside(bounds: Any, beta: Tensor) -> None:
+    inside = bounds.prox(beta, torch.ones(P, 1))
+    assert bounds.value(inside).item() == 0.0
+    assert bounds.value(beta).item() == (0.0 if torch.equal(inside, beta) else math.inf)
+    assert torch.equal(bounds.prox(inside, torch.ones(P, 1)), inside)
+    assert (bounds.gradient(beta) == 0).all()
+    assert (bounds.curvature(beta) == 0).all()
+
+
+def test_bounds_can_be_added_to_a_strength(bounds: Any, beta: Tensor, rng: np.random.Generator) -> None:
+    step = torch.from_numpy(rng.uniform(0.1, 2.0, size=(P, 1)))
+    both = tl.L1L2(0.7, 0.5, column_weights=WEIGHTS, standardize=True) + bounds
+    assert both == bounds.__radd__(both.penalty) == bounds + both.penalty
+    best = both.prox(beta, step)
+    assert torch.equal(best, bounds.prox(both.penalty.prox(beta, step), step))
+    assert both.value(best).item() == both.penalty.value(best).item()
+    assert both.with_alpha(1.4).value(best).item() == pytest.approx(2.0 * both.value(best).item(), rel=1e-14)
+    assert str(both) == f"{both.penalty} + {bounds}"
+
+
+@pytest.mark.parametrize("member", REGISTRY.entries)
+def test_its_name_and_text(member: str) -> None:
+    made = REGISTRY.load(member)()
     assert made.name in REGISTRY.entries
     assert isinstance(REGISTRY.load(made.name)(), Penalty)
     fit = tl.fit(torch.eye(3), torch.arange(3.0), penalty=made)

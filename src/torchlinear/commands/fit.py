@@ -103,11 +103,15 @@ def _penalty(name: str, alpha: float | None, mix: float | None) -> Penalty | Non
         if alpha is not None:
             raise InvalidInput(say("fit.alpha_alone"))
         return None
+    kind: type[Penalty] = PENALTIES.load(name)
+    if not kind.has_strength:
+        if alpha is not None:
+            raise InvalidInput(say("fit.alpha_of_bounds", name=name))
+        return kind()
     if alpha is None:
         raise InvalidInput(say("fit.alpha_missing", name=name))
-    given = {} if mix is None else {"mix": mix}
-    made: Penalty = PENALTIES.load(name)(alpha, **given)
-    return made
+    given = {"alpha": alpha} if mix is None else {"alpha": alpha, "mix": mix}
+    return kind(**given)
 
 
 def _ask(table: Table, *, may_ask: bool) -> str:

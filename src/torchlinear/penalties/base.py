@@ -23,6 +23,7 @@ class Penalty(ABC):
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = True
+    has_strength: ClassVar[bool] = True
     standardize: bool
 
     @abstractmethod

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput
 from torchlinear.penalties import REGISTRY as PENALTIES
-from torchlinear.penalties.constraint import Constraint
 from torchlinear.penalties.elastic_net import L1L2
 from torchlinear.penalties.separable import Separable
 from torchlinear.selection.gram import along, pull
@@ -72,7 +71,7 @@ def families(penalty: str | Separable, mixes: Sequence[float] | None) -> list[Se
         raise InvalidInput(
             f"penalty= takes one of {', '.join(PENALTIES.entries)} or such an object, got {got}."
         )
-    if isinstance(made, Constraint):
+    if not made.has_strength:
         raise InvalidInput(f"{made} has no strength to vary; add it to a penalty that has: tl.L1() + {made}.")
     if mixes is None:
         return [made]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -71,11 +72,19 @@ class ProximalNewton(Solver):
 
     def init(self, problem: SummedObjective, coef: Tensor) -> State:
         """State before the first step: at the optimum of a sample, if there are many rows."""
-        return nearby(problem, problem.within(coef), model_at(problem), self.epochs)
+        return nearby(problem, _allowed(problem, coef), model_at(problem), self.epochs)
 
     def step(self, problem: SummedObjective, state: State, budget: Budget) -> State:
         """Iterations until the budget is used."""
         return iterate(problem, state, budget, model_at(problem))
+
+
+def _allowed(problem: SummedObjective, coef: Tensor) -> Tensor:
+    """The nearest coefficients within the bounds, with the intercept of the same mean predictor."""
+    moved = problem.within(coef)
+    if problem.intercept and not torch.equal(moved, coef):
+        moved[-1] -= torch.from_numpy(problem.spread.mean[: problem.n_features]) @ (moved - coef)[:-1]
+    return moved
 
 
 @dataclass(frozen=True, slots=True)
