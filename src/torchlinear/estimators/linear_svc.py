@@ -42,7 +42,10 @@ class MarginRows(LabelledRows):
     def __init__(self, estimator: LinearSVC, X: Any, y: Any, sample_weight: Any) -> None:
         super().__init__(estimator, X, y, sample_weight)
         self.factors = compute_class_weight(
-            estimator.class_weight, classes=self.classes, y=self.classes[self.codes], sample_weight=self.weight
+            estimator.class_weight,
+            classes=self.classes,
+            y=self.classes[self.codes],
+            sample_weight=self.weight,
         )
 
     def _by_class(self, class_weight: Any) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from torchlinear.losses.pieces import Pieces
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.separable import Separable
 from torchlinear.pinball.kept import Taken, kept
-from torchlinear.pinball.matrices import stacked, with_constant
+from torchlinear.pinball.matrices import Matrix, stacked, with_constant
 from torchlinear.pinball.objective import LinearProgram, PinballObjective
 
 __all__ = ["HingeObjective", "ridged"]
@@ -40,13 +40,29 @@ class Gathered:
     def __add__(self, other: Gathered) -> Gathered:
         return Gathered(self.parts + other.parts, self.offsets + other.offsets)
 
-    def rows(self) -> Taken:
-        """All of them, in their order."""
-        return Taken(
-            np.concatenate([part.weight for part in self.parts]),
-            stacked([part.X for part in self.parts]),
-            np.concatenate([part.y for part in self.parts]),
-        )
+    @property
+    def weight(self) -> Array:
+        """Weights, shape (n,)."""
+        return np.concatenate([part.weight for part in self.parts])
+
+    @property
+    def y(self) -> Array:
+        """Targets, shape (n,)."""
+        return np.concatenate([part.y for part in self.parts])
+
+    @property
+    def offset(self) -> Array:
+        """Offsets, shape (n,)."""
+        return np.concatenate(self.offsets)
+
+    def columns(self, intercept: bool) -> Matrix:
+        """Features, and with an intercept a column of ones after them; dense ones are copied once."""
+        parts = [part.X for part in self.parts]
+        if scipy.sparse.issparse(parts[0]):
+            return with_constant(stacked(parts)) if intercept else stacked(parts)
+        found = np.ones((len(self.weight), parts[0].shape[1] + intercept))
+        np.concatenate(parts, out=found[:, : parts[0].shape[1]])
+        return found
 
 
 def ridged(loss: Loss, penalty: Penalty | None) -> bool:
@@ -64,6 +80,8 @@ class HingeObjective(PinballObjective):
     def refusal(self) -> str | None:
         """Why there is no quadratic programme for this objective; None when there is."""
         name, p = self.loss.name, self.n_features
+        if self.bounded:
+            return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2'."
         if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
             given = "no penalty" if self.penalty is None else str(self.penalty)
             return f"{name} loss with {given} has no unique optimum; use penalty=tl.L2(alpha), as support vectors do."
@@ -93,7 +111,7 @@ class HingeObjective(PinballObjective):
         return LinearProgram(torch.stack(coef, dim=1), bound / self.weight)
 
     def _zeroed(self, found: Optimum) -> Array:
-        """Coefficients of the features, shape (p,): 0 where the dual of the penalty's two hinges is inside of its interval."""
+        """Coefficients of the features, shape (p,): 0 where the dual of the penalty is inside of its interval."""
         beta, lasso = found.coef[: self.n_features].copy(), np.asarray(self.lasso(self.weight))
         absolute = np.flatnonzero(lasso)
         if len(absolute):
@@ -103,14 +121,13 @@ class HingeObjective(PinballObjective):
 
     def _problem(self, every: Gathered) -> Hinges:
         """The rows and the penalty as one problem, for the weights of all rows."""
-        rows, p = every.rows(), self.n_features
+        Z, p = every.columns(self.intercept), self.n_features
         ridge, lasso = np.asarray(self.ridge(self.weight)), np.asarray(self.lasso(self.weight))
-        sign, at, weight = _hinges(self.loss, rows, np.concatenate(every.offsets))
-        row = np.broadcast_to(np.arange(len(rows.y)), at.shape)
+        sign, at, weight = _hinges(self.loss, every)
+        row = np.broadcast_to(np.arange(Z.shape[0]), at.shape)
         absolute = np.flatnonzero(lasso)
         unit = scipy.sparse.eye_array(p, p + self.intercept, format="csr")[absolute]
-        Z = with_constant(rows.X) if self.intercept else rows.X
-        both, there = np.tile(np.arange(len(absolute)) + len(rows.y), 2), weight > 0
+        both, there = np.tile(np.arange(len(absolute)) + Z.shape[0], 2), weight > 0
         return Hinges(
             stacked([Z, unit]) if len(absolute) else Z,
             np.append(ridge, 0.0) if self.intercept else ridge,
@@ -118,14 +135,15 @@ class HingeObjective(PinballObjective):
             np.concatenate([sign[there], np.repeat([1.0, -1.0], len(absolute))]),
             np.concatenate([at[there], np.zeros(len(both))]),
             np.concatenate([weight[there], np.tile(lasso[absolute], 2)]),
+            np.repeat([False, True], [int(there.sum()), len(both)]),
         )
 
 
-def _hinges(loss: Loss, rows: Taken, offset: Array) -> tuple[Array, Array, Array]:
+def _hinges(loss: Loss, every: Gathered) -> tuple[Array, Array, Array]:
     """Signs, places and weights of the hinges of all rows, shape (h, n)."""
-    pieces = _pieces(loss)(rows.y)
+    pieces = _pieces(loss)(every.y)
     sign = np.broadcast_to(pieces.sign[:, None], pieces.at.shape)
-    return sign, pieces.at - sign * offset, pieces.share * rows.weight
+    return sign, pieces.at - sign * every.offset, pieces.share * every.weight
 
 
 def _pieces(loss: Loss) -> Callable[[Array], Pieces]:

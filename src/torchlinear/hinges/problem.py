@@ -42,6 +42,8 @@ class Hinges:
         Row of Z of each hinge.
     sign, at, weight : ndarray, shape (m,)
         s, t and w, which is above 0.
+    penalties : ndarray of bool, shape (m,)
+        Which of the hinges are not of rows but of a penalty.
     """
 
     Z: Matrix
@@ -50,6 +52,7 @@ class Hinges:
     sign: Array
     at: Array
     weight: Array
+    penalties: NDArray[np.bool_]
 
     @cached_property
     def plain(self) -> bool:
@@ -60,6 +63,21 @@ class Hinges:
     def columns(self) -> int:
         """q."""
         return int(self.Z.shape[1])
+
+    def part(self, which: NDArray[np.bool_]) -> Hinges:
+        """Some of the hinges and their rows, in their order."""
+        used = np.zeros(self.Z.shape[0], dtype=bool)
+        used[self.row[which]] = True
+        place = np.cumsum(used) - 1
+        return Hinges(
+            self.Z[used],
+            self.ridge,
+            place[self.row[which]],
+            self.sign[which],
+            self.at[which],
+            self.weight[which],
+            self.penalties[which],
+        )
 
     def residual(self, b: Array) -> Array:
         """r, shape (m,)."""

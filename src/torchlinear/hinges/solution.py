@@ -14,29 +14,25 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from torchlinear.hinges.active import polish
-from torchlinear.hinges.interior import Walk
 from torchlinear.hinges.problem import Hinges, Optimum
+from torchlinear.hinges.sifting import least
 from torchlinear.pinball.matrices import Matrix, dense, scaled, squares
 
 __all__ = ["solve"]
 
 Array = NDArray[np.float64]
 
+CHUNK = 1024  # rows, of which hundreds of columns stay in a second cache
 EPS = float(np.finfo(np.float64).eps)
-NEAR = (1e-6, 1e-8, 1e-10, 1e-12)  # relative gaps from which the active set is sought, until it is found
-FOUND = 1e-13  # relative gap at the exact optimum, of which more is rounding
 
 
-def solve(problem: Hinges, *, exact: bool = True) -> Optimum:
+def solve(problem: Hinges) -> Optimum:
     """Coefficients of the least sum of hinges and a ridge.
 
     Parameters
     ----------
     problem : Hinges
         The rows. A last column of ones, and of zeros in rows of a penalty, is taken for the intercept's.
-    exact : bool
-        Whether to go on to the last digits; otherwise within a relative gap of 1e-6.
 
     Returns
     -------
@@ -47,34 +43,20 @@ def solve(problem: Hinges, *, exact: bool = True) -> Optimum:
     --------
     >>> import numpy as np
     >>> Z, ones = np.array([[-1.0], [1.0], [2.0]]), np.ones(3)
-    >>> found = solve(Hinges(Z, np.array([0.1]), np.arange(3), np.array([-1.0, 1.0, 1.0]), ones, ones))
+    >>> signs = np.array([-1.0, 1.0, 1.0])
+    >>> found = solve(Hinges(Z, np.array([0.1]), np.arange(3), signs, ones, ones, np.zeros(3, bool)))
     >>> found.coef.round(12), found.gap < 1e-12
     (array([1.]), True)
     """
     centre, scale = _units(problem)
-    about = problem.Z - np.outer(problem.Z[:, -1], centre) if centre.any() else problem.Z
-    inside = replace(problem, Z=_contiguous(scaled(about, scale)), ridge=problem.ridge / np.square(scale))
+    inside = replace(problem, Z=_standard(problem.Z, centre, scale), ridge=problem.ridge / np.square(scale))
     small, back = _narrowed(inside)
     with np.errstate(all="ignore"):  # of a perfect fit, rounding is all that is left to divide by
-        found = _optimum(small, exact)
+        found = least(small)
     known = inside.optimum(back(found.coef), found.dual)
     coef = known.coef / scale
     coef[-1:] -= centre @ coef
     return replace(known, coef=coef)
-
-
-def _optimum(problem: Hinges, exact: bool) -> Optimum:
-    """Through the interior to the first point from which the active set is found."""
-    walk = Walk.start(problem)
-    best = walk.to(NEAR[0])
-    if not exact:
-        return best
-    for nearer in (*NEAR[1:], 0.0):
-        best = min(best, polish(problem, best, walk.sides), key=lambda point: point.gap)
-        if best.gap <= FOUND * best.value + walk.negligible or not walk.left:
-            break
-        best = min(best, walk.to(nearer), key=lambda point: point.gap)
-    return best
 
 
 def _units(problem: Hinges) -> tuple[Array, Array]:
@@ -86,7 +68,7 @@ def _units(problem: Hinges) -> tuple[Array, Array]:
         last = Z[:, -1]
         if problem.ridge[-1] == 0 and (last == 1.0).any() and np.isin(last, (0.0, 1.0)).all():
             centre[:-1] = (weight * last) @ Z[:, :-1] / (weight @ last)
-            spread = np.sqrt(squares(Z - np.outer(last, centre), weight))
+            spread = np.sqrt(_squares_about(Z, weight, centre))
             centre[spread <= 4 * EPS * seen] = 0.0  # a constant column, which stays as it is
             seen = np.where(spread > 4 * EPS * seen, spread, seen)
     return centre, np.where(seen > 0, seen, 1.0)
@@ -122,5 +104,22 @@ def _span(X: Matrix) -> tuple[Array, Callable[[Array], Array]]:
     return vectors * root, lambda u: np.asarray(X.T @ (vectors @ (u / root)))
 
 
-def _contiguous(Z: Matrix) -> Matrix:
-    return Z if scipy.sparse.issparse(Z) else np.ascontiguousarray(Z)
+def _squares_about(Z: Array, weight: Array, centre: Array) -> Array:
+    """Weighted sums of the squares of the columns without the centre times the last one, shape (q,)."""
+    total = np.zeros(Z.shape[1])
+    for start in range(0, len(Z), CHUNK):
+        rows = Z[start : start + CHUNK]
+        total += weight[start : start + CHUNK] @ np.square(rows - np.outer(rows[:, -1], centre))
+    return total
+
+
+def _standard(Z: Matrix, centre: Array, scale: Array) -> Matrix:
+    """Columns without the centre times the last one, over the scale; a copy, in which rows lie one after the other."""
+    if scipy.sparse.issparse(Z):
+        return scaled(Z, scale)
+    found = np.empty(Z.shape)
+    for start in range(0, len(Z), CHUNK):
+        part, rows = found[start : start + CHUNK], Z[start : start + CHUNK]
+        np.subtract(rows, np.outer(rows[:, -1], centre), out=part)
+        part /= scale
+    return found

@@ -54,7 +54,9 @@ def lengths(Z: Matrix) -> Array:
 
 def squares(Z: Matrix, weight: Array) -> Array:
     """Weighted sums of the squares of the columns, shape (q,)."""
-    return np.asarray(weight @ (Z.multiply(Z) if scipy.sparse.issparse(Z) else np.square(Z)))
+    if scipy.sparse.issparse(Z):
+        return np.asarray(weight @ Z.multiply(Z))
+    return np.einsum("i,ij,ij->j", weight, Z, Z)  # which copies nothing
 
 
 def scaled(Z: Matrix, scale: Array) -> Matrix:
@@ -66,6 +68,8 @@ def scaled(Z: Matrix, scale: Array) -> Matrix:
 
 def stacked(parts: list[Matrix]) -> Matrix:
     """Rows below each other; sparse if the first are."""
+    if len(parts) == 1:
+        return parts[0]
     if scipy.sparse.issparse(parts[0]):
         return scipy.sparse.vstack(parts, format="csr")
     return np.vstack([dense(part) for part in parts])
