@@ -34,7 +34,7 @@ def test_every_command_has_a_help_page_without_keys(run, command: str, lang: str
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("fti", "There is no command 'fti' (did you mean fit?). Commands: demo, fit, predict, inspect, lab."),
+        ("fti", "There is no command 'fti' (did you mean fit?). Commands: demo, fit, predict, inspect, race, lab."),
         ("demo --stepp", "There is no option --stepp (did you mean --step?). See --help."),
         ("demo now", "Too many arguments: now."),
         ("fit", "DATA is missing: torchlinear fit DATA."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("demo", "fit", "predict", "inspect", "lab")  # in the order of the help page
+COMMANDS = ("demo", "fit", "predict", "inspect", "race", "lab")  # in the order of the help page
 
 MISTAKE = 2
 INTERRUPTED = 130

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torchlinear.penalties.base import Penalty
     from torchlinear.sources.base import Table
 
-__all__ = ["fit"]
+__all__ = ["ask", "fit", "penalty_of"]
 
 SOLVERS = ("auto", *REGISTRY.entries)
 
@@ -65,7 +65,7 @@ def fit(
     files.refuse_picture(plot)
     if plot is not None and loss == "softmax":
         raise InvalidInput(say("fit.no_picture"))
-    shrinkage = _penalty(penalty, alpha, mix)
+    shrinkage = penalty_of(penalty, alpha, mix)
 
     import torchlinear as tl
     from torchlinear.commands.losses import loss_of
@@ -74,7 +74,7 @@ def fit(
     row_loss = loss_of(loss, link, loss_option or ())
     table = read(data)
     if target is None and formula is None:
-        target = _ask(table, may_ask=not common.json)
+        target = ask(table, may_ask=not common.json)
     if target is not None and table.column(target, "target").kind == "text" and not row_loss.labels:
         raise InvalidInput(say("fit.text", target=target, loss=loss))
     with screen.busy(say("fit.busy", source=table.source)):
@@ -96,7 +96,8 @@ def fit(
     return int(failed)
 
 
-def _penalty(name: str, alpha: float | None, mix: float | None) -> Penalty | None:
+def penalty_of(name: str, alpha: float | None, mix: float | None) -> Penalty | None:
+    """The penalty of `--penalty`, `--alpha` and `--mix`; None for "none"."""
     if mix is not None and name != "elastic_net":
         raise InvalidInput(say("fit.mix_alone"))
     if name == "none":
@@ -114,7 +115,7 @@ def _penalty(name: str, alpha: float | None, mix: float | None) -> Penalty | Non
     return kind(**given)
 
 
-def _ask(table: Table, *, may_ask: bool) -> str:
+def ask(table: Table, *, may_ask: bool) -> str:
     """The target column from the user, by its name or number.
 
     Raises

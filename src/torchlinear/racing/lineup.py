@@ -144,11 +144,18 @@ def rates(
 def expected(solver: Descent, bend: Curvature, rows: int) -> float:
     """The learning rate that the curvature suggests, in the units of the race, to three digits.
 
-    Of SGD it is `Descent.chosen_rates`: near the longest stable step. A rule that scales its gradients moves each
+    Of gradient descent on all rows it is ``1 / top``, half the longest stable step; of SGD with momentum or in
+    batches it is `Descent.chosen_rates`. A rule that scales its gradients moves each
     coefficient by about ``lr`` a step whatever the curvature; its steps are a tenth of the typical way to the
     minimum of one coefficient alone (all of it for Adagrad, whose steps shrink).
     """
-    if isinstance(solver, SGD):
+    if (
+        isinstance(solver, SGD)
+        and not solver.momentum
+        and (solver.batch_size is None or solver.batch_size >= rows)
+    ):
+        found = 1.0 / max(bend.top, bend.start)
+    elif isinstance(solver, SGD):
         found = solver.chosen_rates(bend.spectrum(solver.batch_size, rows), np.zeros(1))[0]
     elif solver.name == "adadelta":
         found = DELTA

@@ -207,7 +207,7 @@ def about(race: Race) -> str:
     """Rows, features, loss and units in a line."""
     rows = f"{race.rows.n_rows:,} rows, " if race.rows.n_rows else ""
     units = ", standardised columns" if race.units.standardized else ""
-    return f"{rows}{len(race.names):,} feature{'s' if len(race.names) != 1 else ''}, {race.loss} loss{units}"
+    return f"{rows}{len(race.names):,} feature{'s' if len(race.names) != 1 else ''}, loss: {race.loss}{units}"
 
 
 def _figure(panels: int, width: float, height: float) -> list[Axes]:

@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 HOVERS = 2.0  # times that the gap changes at most, over the second half, of a runner that goes nowhere
 NOISE = 10.0  # times the noise floor, up to which a gap that stays is noise
+ROUNDING = 1e-13  # gap that rounding of the objective may hide
 ROUND = 1.5  # condition number up to which a valley is round
 ARRIVED = 1e-6  # gap below which nobody asks why
 BOUNDED = ("adam", "adamw", "nadam")  # whose steps are about lr, whatever the gradient
@@ -84,7 +85,12 @@ def of_runner(entry: Entry, run: Run, facts: Facts) -> str:
 
 
 def _number(value: float) -> str:
-    return significant(value, 2)
+    """Two digits, with commas in thousands."""
+    return f"{float(f'{value:.2g}'):,.0f}" if 10.0 <= abs(value) < 1e9 else significant(value, 2)
+
+
+def _rate(lr: float) -> str:
+    return f"{lr:.3g}"
 
 
 def _percent(share: float) -> str:
@@ -118,7 +124,7 @@ def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
     bound = "2/λmax" if not m else f"{_number(factor)}/λmax"
     if lr * top > factor:
         verb = "diverged" if run.status is Status.DIVERGED else "does not come to rest"
-        return f"{entry.name} {verb}: lr {_number(lr)} is above {bound} = {_number(factor / top)}."
+        return f"{entry.name} {verb}: lr {_rate(lr)} is above {bound} = {_number(factor / top)}."
     if m or not math.isfinite(bend.bottom) or run.status is Status.DIVERGED:
         return ""
     slow = bend.bottom if 1.0 - lr * bend.bottom >= abs(1.0 - lr * bend.top) else bend.top
@@ -128,16 +134,28 @@ def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
     half = math.log(0.5) / math.log(left)
     many = f"half of it takes {_number(max(half, 1.0))} passes" if half > 1.0 else "less than half"
     return (
-        f"{entry.name}: each pass leaves {left:.6g} of the error along the {where} direction ({many}), where "
-        f"{_percent(_along(facts, slow))} of the gap lay at the start."
+        f"{entry.name}: near the optimum each pass leaves {left:.6g} of the error along the {where} direction ({many}), "
+        f"where {_percent(_along(facts, slow))} of the gap lay at the start."
     )
+
+
+def _energy(facts: Facts) -> Array:
+    """Shares of the gap at the start that lie along the eigenvectors, shape (q,)."""
+    found = facts.bend.values * np.square(facts.bend.vectors.T @ facts.way.ravel())
+    return np.asarray(found / found.sum())
 
 
 def _along(facts: Facts, value: float) -> float:
     """Share of the gap at the start that lies along the direction of an eigenvalue."""
-    energy = facts.bend.values * np.square(facts.bend.vectors.T @ facts.way.ravel())
-    near = np.abs(facts.bend.values - value) <= 1e-9 * abs(value)
-    return float(energy[near].sum() / energy.sum())
+    return float(_energy(facts)[np.abs(facts.bend.values - value) <= 1e-9 * abs(value)].sum())
+
+
+def _unmoved(facts: Facts, lr: float, steps: float) -> float:
+    """Share of the gap that so many steps of gradient descent leave, without noise."""
+    if not facts.bend.values.size:
+        return 0.0
+    left = np.minimum(np.abs(1.0 - lr * np.maximum(facts.bend.values, 0.0)), 1.0)
+    return float((_energy(facts) * left ** (2.0 * steps)).sum())
 
 
 def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
@@ -146,21 +164,28 @@ def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
     some = "one row" if size == 1 else f"{size} rows"
     if run.status is Status.DIVERGED:
         if lr > bend.edge:
-            return f"{entry.name} diverged: lr {_number(lr)} is above 2/λmax = {_number(bend.edge)}."
+            return f"{entry.name} diverged: lr {_rate(lr)} is above 2/λmax = {_number(bend.edge)}."
         steep = bend.spectrum(size, facts.rows).rough
         return (
             f"{entry.name} diverged: {some} can be {_number(steep / bend.top)} times as steep as all of them, and lr "
-            f"{_number(lr)} is above 1/{_number(steep)} = {_number(1.0 / steep)}."
+            f"{_rate(lr)} is above 1/{_number(steep)} = {_number(1.0 / steep)}."
         )
     level = hovering(run.frames)
     if level is None or facts.scatter is None or solver.schedule != "constant":
         return ""
     held = floor(facts.scatter, bend, lr / (1.0 - solver.momentum), size, facts.rows) / facts.whole
-    if not level < NOISE * held < math.inf:  # else it is the way that is long
+    steps = float(run.frames.passes[-1]) * -(-facts.rows // size)
+    unmoved = _unmoved(facts, lr / (1.0 - solver.momentum), steps)
+    if unmoved > level / 3.0:
+        return (
+            f"{entry.name} has come {_number(steps)} steps, and lr {_rate(lr)} is small for the flat directions: "
+            f"without any noise {_percent(unmoved)} of the gap would be left."
+        )
+    if not level < NOISE * held < math.inf:
         return ""
     text = (
         f"{entry.name} hovers {_percent(level)} above the optimum: gradients of {some} differ, and with lr "
-        f"{_number(lr)} their noise holds it near {_percent(held)}"
+        f"{_rate(lr)} their noise holds it near {_percent(held)}"
     )
     if level < held / 3.0:
         text += (
@@ -206,14 +231,15 @@ def _bounded(entry: Entry, solver: Descent, run: Run, facts: Facts) -> str:
     name = [*facts.names, "the intercept"][far]
     passes = way[far] / lr / steps
     return (
-        f"{entry.name} moves a coefficient by about lr {_number(lr)} a step, however steep the loss is: {name} has "
+        f"{entry.name} moves a coefficient by about lr {_rate(lr)} a step, however steep the loss is: {name} has "
         f"{_number(float(way[far]))} to go, which takes {_number(max(passes, 1.0 / steps))} passes or more."
     )
 
 
 def _direct(entry: Entry, run: Run) -> str:
     """Solvers that know the curvature."""
-    passes, left = int(run.frames.passes[-1]), _percent(float(run.frames.gap[-1]))
+    passes, gap = int(run.frames.passes[-1]), float(run.frames.gap[-1])
+    left = "nothing" if gap < ROUNDING else _percent(gap)
     many = "1 pass" if passes == 1 else f"{passes:,} passes"
     if isinstance(entry.solver, Exact):
         return f"{entry.name}: {many} over the rows ({entry.solver.reason})."

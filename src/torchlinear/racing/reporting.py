@@ -13,6 +13,7 @@ from torchlinear.racing.pictures import about, line_of, map_of, names_of, pair, 
 from torchlinear.racing.records import Reached
 from torchlinear.report.race_page import contour_lines, numbers, page
 from torchlinear.rows import drawn
+from torchlinear.solvers.descent import Descent
 
 if TYPE_CHECKING:
     from torchlinear.racing.outcome import Race
@@ -35,6 +36,7 @@ def html(race: Race) -> str:
                 "name": runner.name,
                 "place": place,
                 "exact": isinstance(runner.solver, Exact),
+                "direct": not isinstance(runner.solver, Descent),
                 "passes": numbers(runner.passes.numpy()[kept[runner.name]]),
                 "seconds": numbers(runner.seconds.numpy()[kept[runner.name]]),
                 "gap": numbers(runner.gap.numpy()[kept[runner.name]], 4),
