@@ -2,7 +2,7 @@
 
 import { Surface, shortened } from "./canvas.js";
 import { number } from "./format.js";
-import { t } from "./i18n.js";
+import { t, together } from "./i18n.js";
 import { colour, lookOf, mark } from "./palette.js";
 import { coefAt } from "./run.js";
 
@@ -43,17 +43,17 @@ export class Coefs {
     this.#player.draw();
   }
 
-  /** The axis holds zero, the optimum, and the ways of runners as far as they stay within four times that. */
+  /** The axis holds zero, the optimum, and the ways of runners that stay near them. */
   #scale(meta) {
     const bests = this.#rows.map((row) => row.best ?? 0);
     let [low, high] = [Math.min(0, ...bests), Math.max(0, ...bests)];
-    const limit = 1.5 * (high - low || 1);
+    const reach = Math.max(-low, high) + 0.8 * (high - low || 1); // where a runner goes further, its shape stays at the edge
     for (const track of this.run.tracks.values()) {
       const every = Math.max(1, Math.floor(track.length / 200));
       for (let i = 0; i < track.length; i += every) {
         for (const row of this.#rows) {
           const value = track.coef[i][row.at];
-          if (value === null || Math.abs(value) > Math.max(Math.abs(low), Math.abs(high)) + limit) continue;
+          if (value === null || Math.abs(value) > reach) continue;
           [low, high] = [Math.min(low, value), Math.max(high, value)];
         }
       }
@@ -67,7 +67,7 @@ export class Coefs {
     const parts = [t(this.run.meta.units ? "coefs.standard" : "coefs.note")];
     if (total > MOST) parts.push(t("coefs.largest", { shown: MOST, total }));
     if (this.run.spec.penalty.kind === "l1") parts.push(t("coefs.zero", { zero, total: this.#rows.length }));
-    this.note.textContent = parts.join(" ");
+    this.note.textContent = together(parts);
   }
 
   draw() {

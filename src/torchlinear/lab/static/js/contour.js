@@ -3,7 +3,7 @@
 import { Surface } from "./canvas.js";
 import { clamp } from "./dom.js";
 import { number } from "./format.js";
-import { t } from "./i18n.js";
+import { t, together } from "./i18n.js";
 import { colour, lookOf, mark } from "./palette.js";
 import { coefAt, frameAt } from "./run.js";
 import { ground } from "./terrain.js";
@@ -179,7 +179,7 @@ export class Contour {
       const [cond] = [this.run.meta.condition];
       if (cond !== null) parts.push(t("map.condition", { value: number(cond) }));
     }
-    this.note.textContent = parts.join(" ");
+    this.note.textContent = together(parts);
   }
 
   label() {

@@ -3,9 +3,11 @@
 import { h } from "./dom.js";
 import { keepingFocus, select, slider } from "./fields.js";
 import { number } from "./format.js";
-import { t } from "./i18n.js";
+import { t, together } from "./i18n.js";
 
 export const MADE = { n: 50, features: 1, slope: 3, intercept: 0.8, noise: 0.2, outliers: 0, collinearity: 0, scale: 1, seed: 0 };
+
+const SEPARABLE = ["iris", "wine", "breast_cancer"]; // classes without overlap: without a ridge there is no optimum
 
 const SLIDERS = {
   n: { min: 10, max: 10000, log: true, step: 0.05 },
@@ -52,7 +54,7 @@ export class DataPanel {
     const missing = dataset.columns.reduce((sum, column) => sum + (column.missing ?? 0), 0);
     const parts = [t("data.facts", { name: title(dataset), rows: dataset.rows.toLocaleString("en-US"), columns: dataset.columns.length })];
     if (missing) parts.push(t("data.missing", { count: missing }));
-    this.#facts.textContent = parts.join(" ");
+    this.#facts.textContent = together(parts);
   }
 
   #source(data) {
@@ -71,7 +73,9 @@ export class DataPanel {
   #choose(choice) {
     const [kind, name] = choice.split(":");
     if (["points", "file"].includes(kind)) return;
-    this.store.set({ data: kind === "builtin" ? { kind, name } : { kind }, target: null, features: null, start: null, axes: null });
+    const data = kind === "builtin" ? { kind, name } : { kind };
+    const penalty = SEPARABLE.includes(name) ? { kind: "l2", strength: 0.01 } : { kind: "none", strength: 0 };
+    this.store.set({ data, penalty, target: null, features: null, start: null, axes: null });
   }
 
   #maker(data) {

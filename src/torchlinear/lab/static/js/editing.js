@@ -4,6 +4,7 @@ import { t } from "./i18n.js";
 import { clamp } from "./dom.js";
 import { number } from "./format.js";
 
+const HOLD = 600; // ms that a finger rests on a point to remove it
 const REACH = { mouse: 13, pen: 16, touch: 26 }; // pixels around a point in which the hand takes it
 
 export class Editing {
@@ -12,6 +13,7 @@ export class Editing {
   #changed;
   #say;
   #dragging = false;
+  #holding = 0;
   #tapped = { when: 0, x: 0, y: 0 };
 
   /** `changed(points, settled)` after every movement; `say(sentence)` for screen readers. */
@@ -23,9 +25,16 @@ export class Editing {
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => this.#up());
+    canvas.addEventListener("touchstart", (event) => this.#claim(event), { passive: false });
     canvas.addEventListener("contextmenu", (event) => this.enabled && event.preventDefault());
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => this.#focus(-1));
+  }
+
+  /** A finger on a point moves the point, anywhere else it scrolls the page. */
+  #claim(event) {
+    const where = this.#scatter.surface.where(event.touches[0]);
+    if (this.enabled && this.#nearest(where, REACH.touch) >= 0) event.preventDefault();
   }
 
   #nearest([px, py], reach) {
@@ -56,6 +65,12 @@ export class Editing {
     event.target.setPointerCapture(event.pointerId);
     this.#dragging = true;
     this.#focus(near);
+    if (event.pointerType === "touch") this.#holding = setTimeout(() => this.#drop(near), HOLD);
+  }
+
+  #drop(index) {
+    this.#dragging = false;
+    this.#remove(index);
   }
 
   #move(event) {
@@ -66,10 +81,12 @@ export class Editing {
       return;
     }
     surface.canvas.style.cursor = "grabbing";
+    if (Math.hypot(surface.where(event)[0] - this.#tapped.x, surface.where(event)[1] - this.#tapped.y) > 6) clearTimeout(this.#holding);
     this.#put(this.#scatter.focused, surface.at(...surface.where(event)), false);
   }
 
   #up() {
+    clearTimeout(this.#holding);
     if (!this.#dragging) return;
     this.#dragging = false;
     this.#changed(this.#scatter.points, true);

@@ -34,6 +34,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
+/** Sentences one after the other; between Chinese ones there is no space. */
+export const together = (sentences) => sentences.join(current === "zh" ? "" : " ");
+
 /** Write the texts of everything below `root` that names one by data-t or data-t-label. */
 export function translate(root) {
   for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);

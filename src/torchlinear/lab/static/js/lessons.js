@@ -74,7 +74,7 @@ export class Lessons {
     const seen = i <= state.task;
     return h("li", { "aria-current": current ? "step" : null },
       h("p", {}, task.say),
-      h("button", { type: "button", class: current ? "" : "primary", onclick: () => this.go(state.lesson, i) }, t(current ? "lesson.again" : "lesson.try")),
+      h("button", { type: "button", class: i === state.task + 1 ? "primary" : null, onclick: () => this.go(state.lesson, i) }, t(current ? "lesson.again" : "lesson.try")),
       seen ? h("p", { class: "see" }, task.see) : null);
   }
 

@@ -116,6 +116,7 @@ function describe() {
 function problem(error) {
   const words = error.status === 0 ? t("problem.gone") : error.message === "file" ? t("problem.file") : error.message || t("problem.unknown");
   $("problem").querySelector("p").textContent = words;
+  $("remedy").hidden = !words.includes("add a ridge");
   $("problem").hidden = false;
 }
 
@@ -151,6 +152,7 @@ async function go(lesson, task) {
     await lessons.render(store.get());
     if (lesson) lessons.focus();
   } else if (task === before.task) replay();
+  if (lesson === before.lesson && narrow()) $("card-fit").scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
 }
 
 function replay() {
@@ -164,7 +166,7 @@ function fold(closed) {
   for (const panel of ["panel-data", "panel-model", "panel-runners"]) $(panel).open = !closed;
 }
 
-const NARROW = "(max-width: 900px)";
+const narrow = () => matchMedia("(max-width: 900px)").matches;
 
 store.on(async (keys, state) => {
   write(state);
@@ -216,7 +218,7 @@ async function begin() {
   player.by = store.get().by;
   [$("speed").value, $("by").value] = [String(player.speed), player.by];
   if (bareLesson(location.hash)) store.set(stateOf(store.get().lesson, store.get().task, store.get()));
-  fold(store.get().lesson > 0 || matchMedia(NARROW).matches);
+  fold(store.get().lesson > 0 || narrow());
   await translateAll();
   watchTransport(player, store);
   watchPrefs(store, language, redress);
@@ -225,7 +227,8 @@ async function begin() {
     store.set(bareLesson(fragment) ? stateOf(state.lesson, state.task, state) : state);
     lessons.render(store.get());
   });
-  $("problem").querySelector("button").addEventListener("click", () => ($("problem").hidden = true));
+  $("problem-close").addEventListener("click", () => ($("problem").hidden = true));
+  $("remedy").addEventListener("click", () => store.set({ penalty: { kind: "l2", strength: 0.01 } }));
   $("show-code").addEventListener("click", () => player.run && code.open(player.run.id));
   $("copy-link").addEventListener("click", () => copyLink());
   $("skip").addEventListener("click", (event) => {

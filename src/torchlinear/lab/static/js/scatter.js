@@ -1,7 +1,7 @@
 /* The points and every runner's line, now. */
 
 import { Surface } from "./canvas.js";
-import { t } from "./i18n.js";
+import { t, together } from "./i18n.js";
 import { colour, lookOf, mark, nameOf } from "./palette.js";
 import { coefAt, inDataUnits } from "./run.js";
 import { number } from "./format.js";
@@ -13,6 +13,7 @@ export class Scatter {
   points = { x: [], y: [], total: 0 };
   focused = -1;
   output = 0;
+  exact = null; // pixels of the exact line
   #player;
 
   constructor(canvas, note, player) {
@@ -60,6 +61,7 @@ export class Scatter {
     surface.clipped((context) => {
       if (this.run?.meta && this.run.meta.names.includes(this.points.feature)) this.#lines(context);
       this.#points(context);
+      this.#star(context);
     });
   }
 
@@ -109,7 +111,15 @@ export class Scatter {
       mark(context, shape, points[at], points[at + 1], 5.2, paint, rim);
       place += 0.11;
     }
-    if (exact) mark(context, "star", exact[exact.length - 12], exact[exact.length - 11], 7, look.colour, rim);
+    this.exact = exact;
+  }
+
+  /** The mark of the exact line lies above the points. */
+  #star(context) {
+    const { exact } = this;
+    if (!this.run?.meta || !exact) return;
+    const at = 2 * Math.round(0.9 * (exact.length / 2 - 1));
+    mark(context, "star", exact[at], exact[at + 1], 7, colour("exact"), colour("card"));
   }
 
   /** The model's line or curve in pixels, the other features at their means. */
@@ -154,8 +164,8 @@ export class Scatter {
     }
     if (run?.meta?.names.length > 1) parts.push(t("fit.others", { feature: points.feature }));
     if (points.total > points.x.length) parts.push(t("fit.thinned", { shown: number(points.x.length, 6), total: number(points.total, 9) }));
-    if (editable) parts.push(t("fit.edit"));
-    this.note.textContent = parts.join(" ");
+    if (editable) parts.push(t(matchMedia("(pointer: coarse)").matches ? "fit.touch" : "fit.edit"));
+    this.note.textContent = together(parts);
   }
 
   /** What a screen reader says of the picture. */

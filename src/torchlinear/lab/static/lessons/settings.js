@@ -48,10 +48,10 @@ export const LESSONS = [
   },
   {
     tasks: [
-      { state: { data: pair(), runners: rivals, epochs: 1000 } },
-      { state: { data: { kind: "builtin", name: "diabetes" }, runners: rivals, epochs: 3000 } },
-      { state: { data: { kind: "builtin", name: "diabetes" }, runners: rivals, epochs: 3000, standardize: true } },
+      { state: { data: pair(), runners: rivals, epochs: 1000, standardize: true } },
       { state: { data: pair({ scale: 20 }), runners: rivals, epochs: 3000 } },
+      { state: { data: pair({ scale: 20 }), runners: [runnerOf("adagrad", { lr: 0.1 }), runnerOf("adam", { lr: 0.1 })], epochs: 3000 } },
+      { state: { data: { kind: "builtin", name: "diabetes" }, runners: rivals, epochs: 3000, standardize: true } },
     ],
   },
 ];
