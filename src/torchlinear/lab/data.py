@@ -46,11 +46,16 @@ class Column:
     def losses(self) -> tuple[str, ...]:
         """Losses that this column suits as a target."""
         found = distinct(self.values)
-        if self.kind == "other" or len(found) < 2:
+        if self.kind == "other" or not len(found):
             return ()
-        classes = len(found) <= MOST_LEVELS and bool((found == np.round(found)).all())
+        classes = 2 <= len(found) <= MOST_LEVELS and bool((found == np.round(found)).all())
         of_classes = (("logistic",) if len(found) == 2 else ()) + (("softmax",) if classes else ())
         return (("squared", "huber") if self.kind == "number" else ()) + of_classes
+
+    @property
+    def varies(self) -> bool:
+        """Whether there are two different values."""
+        return len(distinct(self.values)) > 1
 
     @property
     def classes(self) -> int:
@@ -140,14 +145,15 @@ class DataSet:
         cls, kind: Kind, name: str, columns: Sequence[Column], origin: Origin, target: str | None = None
     ) -> DataSet:
         """A data set with what it offers first: the last column that can be a target, explained by the numbers."""
-        targets = [column.name for column in columns if column.losses]
+        suited = [column for column in columns if column.losses]
+        targets = [column.name for column in sorted(suited, key=lambda column: column.varies)]
         chosen = target if target in targets else (targets[-1] if targets else None)
         features = tuple(c.name for c in columns if c.kind == "number" and c.name != chosen)
         if chosen is None or not features:
             raise Refused(
                 422,
                 f"{name} has no column to explain by another: it takes a column of numbers, and a second one of "
-                f"numbers that differ or of 2 to {MOST_LEVELS} labels.",
+                f"numbers or of 2 to {MOST_LEVELS} labels.",
             )
         return cls(kind, name, {column.name: column for column in columns}, chosen, features, origin)
 

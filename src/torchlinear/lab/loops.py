@@ -29,7 +29,7 @@ NEWTON = """\
 coef = first.clone()
 for step in range(100):
     slope = torch.func.grad(objective)(coef).reshape(-1, 1)
-    hessian = torch.func.hessian(objective)(coef).reshape(len(slope), -1)
+    hessian = torch.autograd.functional.hessian(objective, coef).reshape(len(slope), -1)
     way = torch.linalg.lstsq(hessian, slope, driver="gelsd").solution.reshape(coef.shape)
     size = 1.0
     while size > 1e-10 and not objective(coef - size * way) < objective(coef):

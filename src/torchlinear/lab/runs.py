@@ -113,7 +113,7 @@ class Run:
     def claim(self) -> bool:
         """Whether the caller may start it: the first one may."""
         with self._lock:
-            if self.state != "new" or self._stop.is_set():
+            if self.state != "new":
                 return False
             self.state = "running"
             return True
@@ -124,8 +124,11 @@ class Run:
 
     def stop(self) -> bool:
         """Ask the thread to end; whether there was anything to stop."""
-        counted = self.counts
-        self._stop.set()
+        with self._lock:
+            counted = self.counts
+            self._stop.set()
+            if self.state == "new":
+                self.state = "stopped"
         return counted
 
     def prepared(self) -> Stage:

@@ -117,7 +117,9 @@ class Stage:
         penalty = penalty if plan.strength else None
         problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty)
         began = time.perf_counter()
-        solution = solve(problem.objective, infer=False)
+        solution = solve(
+            problem.objective, infer=plan.of_classes
+        )  # which tells whether classes can be told apart
         seconds = time.perf_counter() - began
         if solution.status is Status.SEPARATED or not torch.isfinite(solution.coef).all():
             raise DataError(f"There is no optimum to run to: {solution.status.value}")
