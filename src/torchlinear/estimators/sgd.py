@@ -106,13 +106,11 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
     warm_start: bool
     average: bool | int
 
-    def _check_together(self, *, partial: bool = False) -> None:
-        """Refuse parameters that do not go with one another, in scikit-learn's words."""
+    def _check_together(self, *, first: bool = False) -> None:
+        """Refuse parameters that do not go with one another, or with a first `partial_fit`; in scikit-learn's words."""
         self._check_parameters()
-        if partial and self.early_stopping:
-            raise InvalidInput(
-                "early_stopping should be False with partial_fit: a call is one epoch, and no rows are held out."
-            )
+        if first and self.early_stopping:
+            raise InvalidInput("early_stopping should be False with partial_fit: a call is one epoch.")
         if self.learning_rate == "optimal" and self.alpha == 0:
             raise InvalidInput(
                 "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the optimal learning "
@@ -273,7 +271,11 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
 
     def _refuse_no_weight(self, sample_weight: Any) -> None:
         """Refuse weights that are all zero where rows are to be held out, in scikit-learn's words."""
-        if self.early_stopping and sample_weight is not None and not np.any(to_numpy(sample_weight)):
+        if (
+            self.early_stopping
+            and sample_weight is not None
+            and not np.asarray(to_numpy(sample_weight)).any()
+        ):
             raise InvalidInput(NO_WEIGHT)
 
 

@@ -289,7 +289,7 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
         InvalidInput
             When a parameter is not what is expected, or coefficients overflow.
         """
-        self._check_together(partial=True)
+        self._check_together(first=not hasattr(self, "coef_"))
         if self.class_weight == "balanced":
             raise InvalidInput(
                 "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
@@ -307,12 +307,12 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
         before = getattr(self, "classes_", None)
         if classes is None and before is None:
             raise InvalidInput("classes must be passed on the first call to partial_fit.")
-        given = before if classes is None else unique_labels(to_numpy(classes))
+        given = np.asarray(before if classes is None else unique_labels(to_numpy(classes)))
         if before is not None and not np.array_equal(before, given):
             raise InvalidInput(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {before!r}"
             )
-        return np.asarray(given)
+        return given
 
     def _learn(self, rows: CodedRows, begin: Begin, epochs: int) -> None:
         """Tell the second of two classes from the first, or each from all others."""
@@ -352,7 +352,7 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
             raise AttributeError(f"probability estimates are not available for loss={self.loss!r}")
         return True
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Probability of each class, of the losses "log_loss" and "modified_huber" only.
 
@@ -377,7 +377,7 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
         share[~share.any(axis=1)] = 1.0  # no class wants the row: all are as likely
         return like(device_of(X), share / share.sum(axis=1, keepdims=True))
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithm of the probability of each class; -inf where "modified_huber" is sure.
 

@@ -210,7 +210,7 @@ class SGDRegressor(StochasticDescent, LinearRegressor):
         InvalidInput
             When a parameter is not what is expected, or coefficients overflow.
         """
-        self._check_together(partial=True)
+        self._check_together(first=not hasattr(self, "coef_"))
         rows = TrainingRows(self, X, y, sample_weight, reset=not hasattr(self, "coef_"))
         self._learn(rows, self._go_on(rows, 1), 1)
         return self
