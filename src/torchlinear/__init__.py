@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from torchlinear.losses.tweedie import Tweedie
     from torchlinear.penalties.box import Box
     from torchlinear.penalties.elastic_net import L1L2
+    from torchlinear.penalties.group_lasso import GroupLasso
     from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
     from torchlinear.penalties.nonnegative import NonNegative
@@ -148,6 +149,7 @@ _WHERE = {
     "Status": "loop",
     "L1": "penalties.l1",
     "Box": "penalties.box",
+    "GroupLasso": "penalties.group_lasso",
     "NonNegative": "penalties.nonnegative",
     "L1L2": "penalties.elastic_net",
     "adaptive_weights": "penalties.l1",
@@ -192,6 +194,7 @@ __all__ = [
     "Fit",
     "Gamma",
     "GammaRegressor",
+    "GroupLasso",
     "Hinge",
     "Huber",
     "HuberRegressor",

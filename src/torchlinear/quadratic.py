@@ -25,11 +25,12 @@ from torchlinear.engines.base import Loaded
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import DataError
 from torchlinear.factor import rounding
-from torchlinear.kernels.duality import gap, without
+from torchlinear.kernels.duality import gap, group_gap, without
 from torchlinear.leastsquares import LeastSquares, refine, solve
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.group_lasso import GroupLasso
 from torchlinear.rows import Rows
 from torchlinear.statistics import Moments, Triangle
 
@@ -230,14 +231,17 @@ class QuadraticObjective(Objective):
     def _gap(self, coef: Tensor) -> float:
         """Largest duality gap of the targets, relative to half their sums of squares."""
         _, _, offset = self._residual(coef)
-        relative = self.gaps(coef) / (np.square(self._target) / 2.0)
+        whole = np.square(self._target) / 2.0
+        relative = self.gaps(coef) / (whole.sum() if isinstance(self.penalty, GroupLasso) else whole)
         return float(max(relative.max(initial=0.0), self._missed(coef, offset).max(initial=0.0) ** 2))
 
     def gaps(self, coef: Tensor) -> Array:
-        """Duality gap of half the sum of squared errors, for each target, shape (k,).
+        """Duality gap of half the sum of squared errors, for each target, shape (k,); of all, (1,), in groups.
 
         The triangle stands for the rows.
         """
+        if isinstance(self.penalty, GroupLasso):
+            return np.array([self._group_gap(self.penalty, coef)])
         beta, residual, _ = self._residual(coef)
         p, triangle = self.n_features, self.factor
         low, high = self.bounds
@@ -248,6 +252,21 @@ class QuadraticObjective(Objective):
             squares = float(left @ left + np.square(triangle.R.high[p:, p + j]).sum())
             found[j] = gap(X.T @ left, beta[:, j], lasso, ridge, squares, lost, lower=low, upper=high)
         return found
+
+    def _group_gap(self, penalty: GroupLasso, coef: Tensor) -> float:
+        """Duality gap of half the sums of squared errors of all targets."""
+        beta, residual, _ = self._residual(coef)
+        p, triangle = self.n_features, self.factor
+        X, ridge = triangle.R.high[:p, :p], self.ridge(triangle.weight)
+        metric = penalty.metric(p).numpy()[:, None]
+        index, strengths = penalty.index(p).numpy(), triangle.weight / 2.0 * penalty.strengths(p).numpy()
+        free = (strengths[index] == 0) & (ridge == 0)
+        parts = [without(X, -residual[:, j], free, beta[:, j]) for j in range(beta.shape[1])]
+        left, lost = np.column_stack([part[0] for part in parts]), sum(part[1] for part in parts)
+        squares = np.square(left).sum() + np.square(triangle.R.high[p:, p:]).sum()
+        squares += ridge @ np.square(beta).sum(axis=1)
+        pull = (X.T @ left - ridge[:, None] * beta) / np.where(metric > 0, metric, 1.0)
+        return group_gap(pull, metric * beta, strengths, index, float(squares), lost)
 
     @property
     def _target(self) -> Array:

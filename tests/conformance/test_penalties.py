@@ -28,9 +28,15 @@ def bounds(request: Any) -> Any:
     return REGISTRY.load(request.param)()
 
 
+def weighted(kind: Any, alpha: float, weights: Any = WEIGHTS, **options: Any) -> Any:
+    """A penalty with a weight for each column; of groups, each column is one."""
+    name = "weights" if kind is tl.GroupLasso else "column_weights"
+    return kind(alpha, **{name: weights}, **options)
+
+
 @pytest.fixture(params=["plain", "column weights"])
 def penalty(request: Any, kind: Any) -> Penalty:
-    made = kind(0.7) if request.param == "plain" else kind(0.7, column_weights=WEIGHTS)
+    made = kind(0.7) if request.param == "plain" else weighted(kind, 0.7)
     assert isinstance(made, Penalty)
     return made
 
@@ -53,8 +59,28 @@ def slope(penalty: Penalty, beta: Tensor) -> Tensor:
     return gradient
 
 
+def test_the_smallest_subgradient_is_the_slope_where_there_is_one(penalty: Penalty, beta: Tensor) -> None:
+    steepest = penalty.steepest(penalty.gradient(beta), beta)
+    torch.testing.assert_close(steepest, slope(penalty, beta), rtol=1e-13, atol=1e-15)
+
+
+def test_the_smallest_subgradient_vanishes_at_the_prox(
+    penalty: Penalty, beta: Tensor, rng: np.random.Generator
+) -> None:
+    """``b = prox(beta, t)`` says that ``(beta - b) / t`` is a subgradient of what is not smooth at b."""
+    step = torch.from_numpy(rng.uniform(0.1, 2.0, size=(P, 1)))
+    best = penalty.prox(beta, step)
+    assert penalty.steepest((best - beta) / step, best).abs().max() < 1e-12 * beta.abs().max() / step.min()
+
+
 def test_derivatives_are_those_of_autograd(penalty: Penalty, beta: Tensor) -> None:
     """What is not smooth is linear between zeros: differences of slopes and curvatures know nothing of it."""
+    if isinstance(penalty, tl.GroupLasso):
+        leaf = beta.clone().requires_grad_()
+        (smooth,) = torch.autograd.grad(penalty.value(leaf) - penalty.rough(leaf), leaf)
+        torch.testing.assert_close(penalty.gradient(beta), smooth, rtol=1e-13, atol=1e-14)
+        torch.testing.assert_close(penalty.curvature(beta) * beta, smooth, rtol=1e-13, atol=1e-14)
+        return
     other = beta * 3.0
     smooth = slope(penalty, other) - slope(penalty, beta)
     torch.testing.assert_close(
@@ -99,8 +125,8 @@ def test_prox_is_the_least_of_what_defines_it(
 
 def test_standardised_columns(kind: Any, beta: Tensor, rng: np.random.Generator) -> None:
     deviation = torch.from_numpy(rng.uniform(0.1, 10.0, size=P))
-    made = kind(0.7, column_weights=WEIGHTS, standardize=True)
-    plain, units = kind(0.7, column_weights=WEIGHTS), made.in_units(deviation)
+    made = weighted(kind, 0.7, standardize=True)
+    plain, units = weighted(kind, 0.7), made.in_units(deviation)
     assert plain.in_units(deviation) is plain
     scaled = deviation[:, None] * beta
     assert units.value(beta).item() == pytest.approx(plain.value(scaled).item(), rel=1e-14)
@@ -133,25 +159,25 @@ def test_it_is_proportional_to_its_strength(kind: Any, beta: Tensor) -> None:
 
 
 def test_each_column_has_its_weight(kind: Any, beta: Tensor) -> None:
-    whole = kind(1.0, column_weights=WEIGHTS).value(beta).item()
+    whole = weighted(kind, 1.0).value(beta).item()
     parts = [kind(w).value(beta[j : j + 1]).item() for j, w in enumerate(WEIGHTS)]
     assert whole == pytest.approx(sum(parts), rel=1e-14)
-    with pytest.raises(tl.InvalidInput, match=r"column_weights has 5 entries for 4 columns"):
-        kind(1.0, column_weights=WEIGHTS).value(beta[:4])
+    with pytest.raises(tl.InvalidInput, match=r"weights has 5 entries for 4 (columns|groups)"):
+        weighted(kind, 1.0).value(beta[:4])
 
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
 def test_strengths_that_are_none(kind: Any, bad: float) -> None:
-    for arguments in ({"alpha": bad}, {"alpha": 1.0, "column_weights": [1.0, bad]}):
+    for alpha, weights in ((bad, None), (1.0, [1.0, bad])):
         with pytest.raises(tl.InvalidInput, match="at least 0"):
-            kind(**arguments)
+            weighted(kind, alpha, weights)
 
 
 def test_it_spares_the_intercept_and_columns_of_weight_zero(kind: Any, rng: np.random.Generator) -> None:
     X = torch.from_numpy(rng.normal(size=(60, P)))
     X = torch.linalg.qr(X - X.mean(dim=0)).Q  # orthogonal to each other and to the intercept
     y = X.sum(dim=1) + 100.0
-    fit = tl.fit(X, y, penalty=kind(1e6, column_weights=WEIGHTS))
+    fit = tl.fit(X, y, penalty=weighted(kind, 1e6))
     torch.testing.assert_close(
         fit.coef, torch.tensor(WEIGHTS, dtype=torch.float64).eq(0.0).double(), rtol=0, atol=1e-6
     )

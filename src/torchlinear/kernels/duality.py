@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["gap", "without"]
+__all__ = ["gap", "group_gap", "without"]
 
 Array = NDArray[np.float64]
 Bound = Array | float
@@ -80,6 +80,39 @@ def _terms(u: Array, beta: Array, lasso: Array, ridge: Array, lower: Bound, uppe
     best = np.clip(np.divide(over, ridge, out=ends, where=ridge > 0), lower, upper)
     terms = (beta - best) * (ridge / 2.0 * (beta + best) - u) + lasso * (np.abs(beta) - np.abs(best))
     return float(np.maximum(terms, 0.0).sum())
+
+
+def group_gap(
+    pull: Array, beta: Array, strengths: Array, groups: NDArray[np.int64], squares: float, lost: float = 0.0
+) -> float:
+    """Duality gap of all targets together, with the norms of groups as penalty: f_g(B) = strength_g |B_g|.
+
+    A ridge is more rows of X: then `pull` and `squares` count them.
+
+    Parameters
+    ----------
+    pull, beta : ndarray, shape (p, k)
+        ``X'R`` and the coefficients.
+    strengths : ndarray, shape (groups,)
+        Of the norm of each group.
+    groups : ndarray of int64, shape (p,)
+        Number of each column's group.
+    squares : float
+        ``|R|^2``.
+    lost : float
+        What the residuals lost to columns of groups without a strength.
+
+    Returns
+    -------
+    float
+        The gap, at least 0.
+    """
+    held = strengths > 0
+    pulls, norms = (np.sqrt(np.bincount(groups, np.square(part).sum(axis=1))) for part in (pull, beta))
+    over = held & (pulls > strengths)
+    scale = float((strengths[over] / pulls[over]).min(initial=1.0))
+    terms = strengths * norms - scale * np.bincount(groups, (pull * beta).sum(axis=1))
+    return float(lost / 2.0 + (1.0 - scale) ** 2 / 2.0 * squares + np.maximum(terms, 0.0)[held].sum())
 
 
 def without(

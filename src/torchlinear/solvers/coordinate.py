@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.block import Block
+from torchlinear.penalties.group_lasso import GroupLasso
 from torchlinear.penalties.separable import Separable
 from torchlinear.shrinkage import Gram, pull_of
 from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.blocks import from_gram
 from torchlinear.wide.objective import WideObjective
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Coordinate(Solver):
             return (
                 f"coordinate descent solves squared loss only, not {objective.loss.name}; use solver='auto'."
             )
-        if objective.asked is not None and not isinstance(objective.asked, Separable):
+        if objective.asked is not None and not isinstance(objective.asked, (Separable, GroupLasso)):
             return (
                 f"coordinate descent takes L1, L2, elastic net and bounds, not {objective.asked}; "
                 "use solver='auto'."
@@ -106,6 +108,9 @@ def _from_moments(problem: QuadraticObjective, start: Array) -> Array:
     moments = problem.moments
     lasso, ridge = (2.0 * part(1.0) for part in (problem.lasso, problem.ridge))
     gram = Gram.of(moments, intercept=problem.intercept)
+    if isinstance(problem.penalty, GroupLasso):
+        beta = from_gram(gram, problem.penalty, start)
+        return with_intercept(moments.mean.high, beta, intercept=problem.intercept)
     beta = gram.minimise(lasso, ridge, start, *problem.bounds)
     for _ in range(_corrections(problem, gram, beta)):
         beta = gram.corrected(beta, _pull(problem, beta), lasso, ridge, *problem.bounds)

@@ -16,6 +16,8 @@ from torch import Tensor
 from torchlinear.block import Block
 from torchlinear.kernels.coordinate import minimise
 from torchlinear.losses.base import Loss
+from torchlinear.penalties.group_lasso import GroupLasso
+from torchlinear.solvers.blocks import of_model
 from torchlinear.summed import SummedObjective
 
 __all__ = ["MOST_COEFFICIENTS", "Joint"]
@@ -76,10 +78,17 @@ class Joint:
         low[:p], high[:p] = (bound[:, None] for bound in problem.bounds)
         strengths = [_flat(lasso / self.scale), _flat(ridge / np.square(self.scale))]
         strengths += [_flat(bound * self.scale) for bound in (low, high)]
-        found = minimise(self.H, g, now, *strengths, tol=TOLERANCE).beta.reshape(self.scale.T.shape).T
-        way = found / self.scale - at
-        kinks = lasso * (np.abs(at + way) - np.abs(at))
-        slope = float(((pull + ridge * at) * way + kinks).sum())
+        penalty = problem.penalty
+        if isinstance(penalty, GroupLasso):
+            flat = _flat(self.scale)
+            way = of_model(self.H * np.outer(flat, flat), penalty, at, pull, weight, p=p) - at
+            kinks = weight * float(penalty.rough(torch.from_numpy((at + way)[:p])) - penalty.rough(coef[:-1]))
+            lasso[:p] = penalty.strengths(p).numpy()[penalty.index(p).numpy(), None]
+        else:
+            found = minimise(self.H, g, now, *strengths, tol=TOLERANCE).beta.reshape(self.scale.T.shape).T
+            way = found / self.scale - at
+            kinks = float((lasso * (np.abs(at + way) - np.abs(at))).sum())
+        slope = float(((pull + ridge * at) * way).sum()) + kinks
         held = (lasso + ridge > 0) | np.isfinite(low) | np.isfinite(high)
         free = ~held.any(axis=1)  # of those with the same predictions, the ones that sum to zero
         way[free] -= (at + way)[free].mean(axis=1, keepdims=True)

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from torch import Tensor
 
 from torchlinear.kernels.coordinate import minimise
+from torchlinear.penalties.group_lasso import GroupLasso
 from torchlinear.penalties.separable import Separable
 from torchlinear.solvers.base import Budget, Solver, State
+from torchlinear.solvers.blocks import of_model
 from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
 from torchlinear.solvers.newton import ModelAt, iterate, nearby
 from torchlinear.statistics import Moments
@@ -58,7 +61,7 @@ class ProximalNewton(Solver):
             return "proximal_newton is for losses that are not quadratic; use solver='auto'."
         if not objective.loss.smooth:
             return f"proximal_newton takes smooth losses, not {objective.loss.name}; use solver='auto'."
-        if objective.asked is not None and not isinstance(objective.asked, Separable):
+        if objective.asked is not None and not isinstance(objective.asked, (Separable, GroupLasso)):
             return f"proximal_newton takes L1, L2, elastic net and bounds, not {objective.asked}; use solver='auto'."
         if objective.n_features > MOST_FEATURES:
             return f"proximal_newton takes up to {MOST_FEATURES:,} columns; use solver='auto'."
@@ -132,14 +135,19 @@ class Model:
         lasso, ridge = problem.lasso(weight), problem.ridge(weight)
         low, high = problem.bounds
         pull = problem.pull(coef, self.mean) - ridge[:, None] * beta
-        way = np.empty_like(beta)
-        for j, (H, s) in enumerate(zip(self.H, self.scale.T)):
-            now = np.ascontiguousarray(beta[:, j] * s)
-            g = H @ now - pull[:, j] / s
-            found = minimise(H, g, now, lasso / s, ridge / np.square(s), low * s, high * s, tol=TOLERANCE)
-            way[:, j] = found.beta / s - beta[:, j]
-        kinks = lasso[:, None] * (np.abs(beta + way) - np.abs(beta))
-        slope = float(((pull + ridge[:, None] * beta) * way + kinks).sum())
+        way, penalty = np.empty_like(beta), problem.penalty
+        if isinstance(penalty, GroupLasso):
+            H = block_diag(*(H * np.outer(s, s) for H, s in zip(self.H, self.scale.T)))
+            way = of_model(H, penalty, beta, pull, weight, p=len(beta)) - beta
+            kinks = weight * float(penalty.rough(torch.from_numpy(beta + way)) - penalty.rough(coef[:-1]))
+        else:
+            for j, (H, s) in enumerate(zip(self.H, self.scale.T)):
+                now = np.ascontiguousarray(beta[:, j] * s)
+                g = H @ now - pull[:, j] / s
+                found = minimise(H, g, now, lasso / s, ridge / np.square(s), low * s, high * s, tol=TOLERANCE)
+                way[:, j] = found.beta / s - beta[:, j]
+            kinks = float((lasso[:, None] * (np.abs(beta + way) - np.abs(beta))).sum())
+        slope = float(((pull + ridge[:, None] * beta) * way).sum()) + kinks
         if not problem.intercept:
             return np.vstack([way, np.zeros(len(self.weight))]), slope / weight
         missed = problem.at(coef).pull[-1]
