@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import passes
-from torchlinear.kernels.descent import Epochs, Part, Rule, Walk, rule_numbers
+from torchlinear.kernels.descent import Epochs, Part, Rule, Shuffled, Walk, rule_numbers
 from torchlinear.kernels.losses import NUMBERS
 from torchlinear.kernels.passes import ENTRIES, NOTHING, ROWS, SHARES
 from torchlinear.kernels.update import Array
@@ -42,6 +42,7 @@ __all__ = [
     "full_batch",
     "mini_batch",
     "seconds",
+    "shuffled",
 ]
 
 _Float = TypeVar("_Float", bound=np.floating)
@@ -227,6 +228,19 @@ def mini_batch(
         order, first, len(order) if last < 0 else last, b.batch_size, b.width, sum_,
     )  # fmt: skip
     return Part(walk, cursor, float(sum_[0]))
+
+
+def shuffled(
+    batches: Minibatches, rule: Rule, walk: Walk, rates: Array, order: NDArray[np.int32]
+) -> Shuffled:
+    """Epochs of mini-batch descent, one after another; as `descent.shuffled`."""
+    walk, totals, b = walk.copy(), np.zeros(len(rates)), batches
+    used = passes.mini_batch(
+        *rule_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
+        *_loss(b.criterion), b.ridge, b.X, b.y, b.weight, b.centre, b.scale,
+        order, 0, len(order), b.batch_size, b.width, totals,
+    )  # fmt: skip
+    return Shuffled(walk, used, totals)
 
 
 def _loss(criterion: Criterion) -> tuple[int, Array, Array, int, float]:

@@ -35,11 +35,13 @@ __all__ = [
     "Part",
     "Quadratic",
     "Rule",
+    "Shuffled",
     "Walk",
     "follow",
     "full_batch",
     "mini_batch",
     "rule_numbers",
+    "shuffled",
     "spans_of",
 ]
 
@@ -199,11 +201,22 @@ class Part:
     total: float
 
 
+@dataclass(frozen=True, slots=True)
+class Shuffled:
+    """Where `shuffled` ended: rows used of all epochs, and the total of each, as of `Part`."""
+
+    walk: Walk
+    used: int
+    totals: Array
+
+
 def spans_of(group: NDArray[np.integer]) -> NDArray[np.int64]:
     """Find the runs in `group`, shape (P,): the row of hyper-parameters of each entry, -1 if frozen."""
-    edges = np.flatnonzero(np.diff(group)) + 1
-    starts, stops = np.r_[0, edges], np.r_[edges, group.size]
-    spans = np.stack([starts, stops, group[starts]], axis=1).astype(np.int64)
+    edges = (group[1:] != group[:-1]).nonzero()[0] + 1
+    spans = np.empty((edges.size + 1, 3), dtype=np.int64)
+    spans[0, 0], spans[1:, 0] = 0, edges
+    spans[:-1, 1], spans[-1, 1] = edges, group.size
+    spans[:, 2] = group[spans[:, 0]]
     return np.ascontiguousarray(spans[spans[:, 2] >= 0])
 
 
@@ -277,6 +290,32 @@ def mini_batch(
         b.centre, b.scale, b.target_centre, b.target_scale, b.factor, b.ridge, b.gain, sum_,
     )  # fmt: skip
     return Part(walk, cursor, float(sum_[0]))
+
+
+def shuffled(batches: Batches, rule: Rule, walk: Walk, rates: Array, order: NDArray[np.int32]) -> Shuffled:
+    """Epochs of mini-batch descent, one after another.
+
+    Parameters
+    ----------
+    batches, rule, walk
+        As in `mini_batch`.
+    rates : array, shape (epochs, G)
+        Learning rates.
+    order : array, shape (epochs * n,), int32
+        The rows in the order of the epochs.
+
+    Returns
+    -------
+    Shuffled
+        The bits of as many calls of `mini_batch`, which cost more than few rows.
+    """
+    walk, totals, b = walk.copy(), np.zeros(len(rates)), batches
+    used = epochs.mini_batch(
+        *rule_numbers(rule, rates), walk.theta, walk.slots, walk.clock, walk.grad,
+        b.X, b.y, b.weight, order, 0, len(order), b.batch_size,
+        b.centre, b.scale, b.target_centre, b.target_scale, b.factor, b.ridge, b.gain, totals,
+    )  # fmt: skip
+    return Shuffled(walk, used, totals)
 
 
 def follow(rule: Rule, walk: Walk, gradients: Array, rates: Array) -> Walk:

@@ -181,15 +181,22 @@ def mini_batch(
     centre: Array, scale: Array, target_centre: Array, target_scale: Array, factor: float,
     ridge: Array, gain: Array, total: Array,
 ) -> int:  # fmt: skip
-    """Run batches over the rows of `order` from `first`; return where it ended."""
-    (n, p), k = X.shape, y.shape[1]
+    """Run batches over the rows of `order` from `first`; return where it ended.
+
+    It holds as many epochs as `total`, one after another, each with its learning rates.
+    """
+    p, k, n = X.shape[1], y.shape[1], order.size // total.size
     rows, targets, weights = np.empty((BLOCK_ROWS, p)), np.empty((BLOCK_ROWS, k)), np.ones(BLOCK_ROWS)
     plain, sign, start, stop = is_plain(code, spans, hyper, lasso)
-    t, g, rate, penalised = theta[start:stop], grad[start:stop], sign * rates[0, 0], ridge.any()
+    t, g, penalised = theta[start:stop], grad[start:stop], ridge.any()
     alone = plain and k == 1 and batch_size == 1 and not penalised and start == 0 and stop == p + 1
-    loss, used, size, at = 0.0, 0, min(batch_size, n - first), first
+    loss, used, size, at = 0.0, 0, 0, first
     while at < last:
-        count = min(BLOCK_ROWS, last - at)
+        epoch = at // n
+        end, rate = (epoch + 1) * n, sign * rates[epoch, 0]
+        if used == 0:
+            size = min(batch_size, end - at)
+        count = min(BLOCK_ROWS, last - at, end - at)
         for i in range(count):
             if at + i + AHEAD < last:
                 ahead = order[at + i + AHEAD]
@@ -206,8 +213,9 @@ def mini_batch(
                 weights[i] = weight[source]
         if alone:
             used = _one_by_one(
-                rows, targets, weights, count, theta, grad, rate, factor, gain[0], single, total
-            )
+                rows, targets, weights, count, theta, grad, rate, factor, gain[0], single,
+                total[epoch : epoch + 1],
+            )  # fmt: skip
             at += used
             if used < count:
                 return at
@@ -240,15 +248,17 @@ def mini_batch(
             if single:
                 for j in range(theta.size):
                     grad[j] = stored(grad[j], True)
-            total[0] += loss
+            total[epoch] += loss
             if plain:
                 for j in range(t.size):
                     t[j] = stored(t[j] - rate * g[j], single)
             else:
-                move(code, single, single_scalars, spans, hyper, rates[0], lasso, theta, slots, clock, grad)
+                move(
+                    code, single, single_scalars, spans, hyper, rates[epoch], lasso, theta, slots, clock, grad
+                )
             if not np.isfinite(loss) and not np.isfinite(theta).all():
                 return at + i + 1
-            loss, used, size = 0.0, 0, min(batch_size, n - (at + i + 1))
+            loss, used, size = 0.0, 0, min(batch_size, end - (at + i + 1))
         at += count
     return last
 

@@ -225,8 +225,11 @@ def mini_batch(
     X: Array, y: Array, weight: Array, centre: Array, scale: Array,
     order: NDArray[np.int32], first: int, last: int, batch_size: int, width: int, total: Array,
 ) -> int:  # fmt: skip
-    """Run batches over the rows of `order` from `first`; return where it ended."""
-    n, p, k = order.size, X.shape[1], theta.size // (X.shape[1] + 1)
+    """Run batches over the rows of `order` from `first`; return where it ended.
+
+    It holds as many epochs as `total`, one after another, each with its learning rates.
+    """
+    n, p, k = order.size // total.size, X.shape[1], theta.size // (X.shape[1] + 1)
     width = min(width, batch_size)
     tile, targets, counts = (
         np.empty((p, width)),
@@ -236,7 +239,8 @@ def mini_batch(
     eta, loss, share, room = np.empty((k, width)), np.empty(width), np.empty(width), np.empty((5, width))
     sums, start = np.empty(2), first
     while start < last:
-        size = min(batch_size, n - start)
+        epoch = start // n
+        size = min(batch_size, (epoch + 1) * n - start)
         for j in range(theta.size):
             grad[j] = 0.0
         sums[0], sums[1] = 0.0, 0.0
@@ -247,9 +251,9 @@ def mini_batch(
                 loss_code, numbers, weights, m, tile, targets, counts, theta, eta, loss, share, room, grad, sums,
             )  # fmt: skip
         mean = _finish(divisor, factor, size, sums, theta, grad, ridge, lasso, single)
-        total[0] += mean * size
+        total[epoch] += mean * size
         start += size
-        _step(code, single, single_scalars, spans, hyper, rates[0], lasso, theta, slots, clock, grad)
+        _step(code, single, single_scalars, spans, hyper, rates[epoch], lasso, theta, slots, clock, grad)
         if not np.isfinite(mean) and not np.isfinite(theta).all():
             return start
     return last

@@ -90,7 +90,7 @@ def _add_fit(race: Race, data: dict[str, Any], kept: dict[str, list[int]]) -> No
     found = drawn(race.rows, POINTS)
     ends = np.array([found.X.min(), found.X.max()])
     straight = np.allclose(line_of(race, np.array([[1.0], [0.5]]), ends), 0.5 + ends)
-    grid = ends if straight else np.linspace(*ends, GRID)
+    grid = ends if straight else np.linspace(ends[0], ends[1], GRID)
     data["fit"] = {
         "x": numbers(ends),
         "grid": numbers(grid),

@@ -4,8 +4,9 @@ With `lr`, parameters are in the user's units and the trajectory is that of `tor
 penalty, with batches in the order of ``torch.randperm(n, generator=g).split(batch_size)``, where
 ``g = torch.Generator().manual_seed(seed)``. Without, columns (and the targets of a squared loss) are standardised
 inside, the intercept starts at its best, and the rule takes its step from the curvature (`rules`): the largest that
-the loss can have, or, where that knows no limit, twice that of the start. There the step is halved, for good,
-whenever the objective would rise (of a rule that does not fall steadily: above its level at the start).
+the loss can have, or, where that knows no limit, twice that of the start. There a step is taken again at half its length,
+and all that follow have that length, where the objective would rise (of a rule that does not fall steadily: above its
+level at the start), or the curvature along it was too large for momentum.
 
 Where coefficients have a price per absolute value, each update is followed by its proximal step
 (`kernels.update.shrink`), so that they become exactly zero; the intercept has none.
@@ -35,7 +36,8 @@ from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.solvers.descent_losses import level_of
-from torchlinear.solvers.descent_ways import Way, picks, way_of
+from torchlinear.solvers.descent_way import Way, picks
+from torchlinear.solvers.descent_ways import way_of
 from torchlinear.solvers.frame import Level, Spectrum
 from torchlinear.solvers.schedules import Schedule, factors, named
 from torchlinear.summed import SummedObjective
@@ -51,9 +53,11 @@ Array = NDArray[np.float64]
 FULL_BATCH_EPOCHS, MINI_BATCH_EPOCHS = 1_000, 100  # unless told
 CALL_SECONDS = 0.02  # what one call of a kernel should take: it cannot be interrupted
 LONGEST_ORDER = 2**31 - 1  # rows are numbered in int32, which halves the time of a permutation
+TOGETHER = 2**20  # rows of the epochs that one call of a kernel may run
 MOST_FEATURES = 10_000  # whose matrix of second derivatives takes 0.8 GB
 HALVINGS = 60  # of a step in one epoch
 ROUNDING = 1e-12  # of the objective, relative
+SEEN = 1e-8  # a step so long, relative, that the curvature along it is not rounding
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ class Descent(Solver):
             memory["before"] = memory["theta"]
         if self.lr is None:
             memory["spectrum"] = self._spectrum(way)
-        return State(way.frame.coef(theta), memory=memory)
+        return State(self._users(way, theta), memory=memory)
 
     def step(self, problem: Any, state: State, budget: Budget) -> State:
         """Go on until the budget is used, at a batch's end."""
@@ -229,7 +233,7 @@ class Descent(Solver):
             rates = self.rates(state, count)
             done = way.epochs(rule, walk, share * rates)
             for _ in range(HALVINGS if guarded else 0):
-                if not self._rises(way, state, done):
+                if not self._too_long(way, state, walk, done, share * float(rates[0, 0])):
                     break
                 share /= 2.0
                 done = way.epochs(rule, walk, share * rates)
@@ -253,10 +257,29 @@ class Descent(Solver):
         generator = torch.Generator()
         generator.set_state(state.memory["generator"])
         total, before, kept = (state.memory[name] for name in ("total", "before", "generator"))
-        order = None
+        order, view = None, None if guarded else way.view
+        quick = view is not None and view.apart is None
         for count in _calls(2**62, budget.seconds, way.batch_seconds):
             if (state.epoch, state.cursor) >= end:
                 break
+            many = min(end[0] - state.epoch, count // -(-n // size), TOGETHER // n)
+            if quick and many > 1 and order is None and state.cursor == 0:
+                turns = [
+                    torch.randperm(n, generator=generator, dtype=torch.int32, device="cpu")
+                    for _ in range(many)
+                ]
+                run = way.shuffled(rule, walk, float(share) * self.rates(state, many), torch.cat(turns))
+                walk, lost = run.walk, not np.isfinite(run.walk.theta).all()
+                done = run.used // n - int(
+                    lost and run.used % n == 0
+                )  # an epoch that ends nowhere is not finished
+                losses.append(run.totals[:done] / n)
+                state = replace(state, epoch=state.epoch + done, cursor=run.used - done * n)
+                if lost:
+                    total = _scalar(run.totals[done])
+                    break
+                kept, before = generator.get_state(), torch.from_numpy(walk.theta)
+                continue
             if order is None:
                 order = torch.randperm(n, generator=generator, dtype=torch.int32, device="cpu")
             last = n if state.epoch < end[0] else end[1]
@@ -282,19 +305,32 @@ class Descent(Solver):
     def _reached(self, way: Way, state: State, walk: Walk, losses: list[Array], **memory: Tensor) -> State:
         trace = torch.from_numpy(np.concatenate([np.empty(0), *losses]))
         memory = {**state.memory, **memory, **_memory(walk)}
-        return replace(state, coef=way.frame.coef(walk.theta), memory=memory, trace=trace)
+        return replace(state, coef=self._users(way, walk.theta), memory=memory, trace=trace)
+
+    def _users(self, way: Way, theta: Array) -> Tensor:
+        """Coefficients in the user's units; what classes may share without a price sums to zero over them."""
+        coef = way.frame.coef(theta)
+        if self.lr is not None or way.objective.loss.separable:
+            return coef
+        free = torch.from_numpy(np.append((way.strength == 0) & (way.lasso == 0), way.objective.intercept))
+        return torch.where(free[:, None], coef - coef.mean(dim=1, keepdim=True), coef)
 
     def _guarded(self, objective: Objective) -> bool:
         """Whether steps are halved where they are too long: the loss can bend more than it does at the start."""
         return self.lr is None and objective.loss.bound is None
 
-    def _rises(self, way: Way, state: State, done: Epochs) -> bool:
-        """Whether an epoch of all rows went up: above where it began, or above the ceiling where rules overshoot."""
+    def _too_long(self, way: Way, state: State, before: Walk, done: Epochs, rate: float) -> bool:
+        """Whether a step of all rows went up, or farther than the curvature along it lets momentum go."""
         if not np.isfinite(done.walk.theta).all():
             return True
-        value, ceiling, before = way.value(done.walk.theta), float(state.memory["ceiling"]), done.losses[-1]
-        limit = before + ROUNDING * (abs(before) + abs(ceiling)) if self._falls else ceiling
-        return not value <= limit
+        value, ceiling, last = way.value(done.walk.theta), float(state.memory["ceiling"]), done.losses[-1]
+        if not value <= (last + ROUNDING * (abs(last) + abs(ceiling)) if self._falls else ceiling):
+            return True
+        moved = done.walk.theta - before.theta
+        if self.code != update.SGD or self._falls or np.abs(moved).max() <= SEEN * np.abs(before.theta).max():
+            return False
+        bend = moved @ (way.slope(done.walk.theta) - done.walk.grad)
+        return bool(rate * bend > moved @ moved)
 
     def _lifts(self, part: Part, n: int, state: State) -> bool:
         """Whether an epoch of batches ended above the ceiling."""

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from torchlinear.kernels import criteria, descent
 from torchlinear.kernels.criteria import Criterion, Minibatches, Tiles
-from torchlinear.kernels.descent import Batches, Part, Rule, Walk
+from torchlinear.kernels.descent import Batches, Part, Rule, Shuffled, Walk
 from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.frame import Frame
 
-__all__ = ["View", "batches", "batches_of", "descend", "steepest_row", "tiles_of"]
+__all__ = ["View", "batches", "batches_of", "descend", "shuffle", "steepest_row", "tiles_of"]
 
 Array = NDArray[np.float64]
 
@@ -131,6 +131,14 @@ def descend(
     everything = np.arange(last - first, dtype=np.int32)
     part = _mini_batch(chunk, rule, walk, rates, everything, 0, last - first, total)
     return Part(part.walk, first + part.cursor, part.total)
+
+
+def shuffle(view: View, rule: Rule, walk: Walk, rates: Array, order: Tensor) -> Shuffled:
+    """Go on over epochs, whose rows `order` holds one after another; of rows that lie as the kernel takes them."""
+    numbers = order.numpy()
+    if isinstance(view.kernel, Batches):
+        return descent.shuffled(view.kernel, rule, walk, rates, numbers)
+    return criteria.shuffled(view.kernel, rule, walk, rates, numbers)
 
 
 def _mini_batch(

@@ -1,4 +1,4 @@
-"""How a descent meets the rows of its objective.
+"""The ways in which a descent meets the rows of its objective.
 
 Squared loss has epochs from the second moments of the rows and compiled mini-batches. Other losses have compiled
 loops where a kernel knows the loss (`descent_losses`) and the rows are dense, in memory and without an offset;
@@ -9,18 +9,18 @@ rows. All of them end where `torch.optim` ends.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchlinear.block import Block, taken
-from torchlinear.kernels import criteria, descent
+from torchlinear.block import Block
+from torchlinear.kernels import criteria, descent, update
 from torchlinear.kernels.criteria import Criterion
-from torchlinear.kernels.descent import Epochs, Part, Rule, Walk
+from torchlinear.kernels.descent import Epochs, Rule, Walk
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.descent_batches import (
@@ -28,26 +28,23 @@ from torchlinear.solvers.descent_batches import (
     View,
     batches,
     batches_of,
-    descend,
     steepest_row,
     tiles_of,
 )
 from torchlinear.solvers.descent_losses import criterion_of, steepest
+from torchlinear.solvers.descent_way import Way
 from torchlinear.solvers.frame import Frame, Level, Spectrum, eigenvalues, quadratic, spectrum
-from torchlinear.sparse import SparseRows
+from torchlinear.statistics import Triangle
 
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
     from torchlinear.summed import SummedObjective
 
-__all__ = ["Way", "picks", "way_of"]
+__all__ = ["way_of"]
 
 Array = NDArray[np.float64]
 
-
-def picks(rows: Rows) -> bool:
-    """Whether rows can be picked in any order."""
-    return isinstance(rows, (TensorRows, SparseRows))
+_forms: WeakKeyDictionary[QuadraticObjective, tuple[Triangle, Array, descent.Quadratic]] = WeakKeyDictionary()
 
 
 def way_of(objective: Objective, level: Level | None, size: int | None, *, users: bool) -> Way:
@@ -84,132 +81,6 @@ def _compiles(rows: Rows, frame: Frame) -> bool:
         and (rows.weight is None or bool((rows.weight > 0).all()))
         and bool((frame.target_scale == 1.0).all())
     )
-
-
-@dataclass(frozen=True)
-class Way(ABC):
-    """An objective as a descent sees it.
-
-    Attributes
-    ----------
-    objective : Objective
-        What is minimised.
-    frame : Frame
-        The units.
-    size : int or None
-        Rows of a batch; None for all.
-    worth : array, shape (k,)
-        What the objective of each output is multiplied by in these units.
-    """
-
-    objective: Objective
-    frame: Frame
-    size: int | None
-    worth: Array
-
-    @property
-    @abstractmethod
-    def strength(self) -> Array:
-        """The penalty's squares ``1/2 sum strength_j beta_j^2``, shape (p,)."""
-
-    @property
-    @abstractmethod
-    def lasso(self) -> Array:
-        """The penalty's absolute values ``sum lasso_j |beta_j|``, shape (p,)."""
-
-    @property
-    @abstractmethod
-    def epoch_seconds(self) -> float:
-        """About how long an epoch of `epochs` takes."""
-
-    @property
-    def batch_seconds(self) -> float:
-        """About how long a batch of `part` takes; measured for compiled loops."""
-        numbers, size = self.objective.n_features * self.objective.n_outputs, self.size or 1
-        compiled = size * (6e-8 + 2e-9 * numbers * (1.0 + 4.0 / size))
-        return compiled if self.view is not None else 2e-4 + 3.0 * compiled
-
-    @property
-    @abstractmethod
-    def view(self) -> View | None:
-        """The rows as a compiled loop takes them; None when it does not."""
-
-    @abstractmethod
-    def spectrum(self) -> Spectrum:
-        """Curvatures of the objective on all rows."""
-
-    @property
-    @abstractmethod
-    def steepest(self) -> float:
-        """The largest curvature of a single row."""
-
-    @property
-    def prices(self) -> Array:
-        """What the absolute value of each of theta costs; empty where there is no such penalty."""
-        strength, p = self.lasso, self.objective.n_features
-        if not strength.any():
-            return np.empty(0)
-        prices = self.frame.prices(strength)
-        prices[: -1 * self.worth.size] *= np.repeat(self.worth, p)
-        return prices
-
-    def value(self, theta: Array) -> float:
-        """The objective at theta."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.objective.value(self.frame.coef(theta))
-
-    @abstractmethod
-    def epochs(self, rule: Rule, walk: Walk, rates: Array) -> Epochs:
-        """Epochs of all rows, with learning rates (epochs, 1)."""
-
-    def part(
-        self, rule: Rule, walk: Walk, rates: Array, order: Tensor, first: int, last: int, total: float
-    ) -> Part:
-        """Go on over ``order[first:last]``, batch by batch; both are batch boundaries."""
-        view = self.view
-        if view is not None:
-            return descend(view, rule, walk, rates, order, first, last, total)
-        assert self.size is not None
-        for start in range(first, last, self.size):
-            picked = order[start : min(start + self.size, len(order))]
-            coef = self.frame.coef(walk.theta)
-            value, slope = self._batch(picked, coef)
-            total += value * len(picked)
-            walk = descent.follow(rule, walk, slope[None], rates[None])
-            if not (math.isfinite(value) and np.isfinite(walk.theta).all()):
-                return Part(walk, start + len(picked), total)
-        return Part(walk, last, total)
-
-    def _batch(self, picked: Tensor, coef: Tensor) -> tuple[float, Array]:
-        """The objective of some of the rows, and its slope by theta."""
-        block, objective = self._picked(picked).counted(), self.objective
-        value, gradient = objective.loss.value_gradient(block.predict(coef), block.y)
-        if block.weight is not None:
-            value, gradient = block.weight * value, block.weight[:, None] * gradient
-        pull = block.pull(gradient).cpu().numpy() / len(picked)
-        pull[:-1] -= self.frame.centre[:, None] * pull[-1]
-        cost, penalty = float(value.sum()) / len(picked), objective.penalty
-        if penalty is not None:
-            pull[:-1] += penalty.gradient(coef[:-1]).numpy()
-            cost += float(penalty.value(coef[:-1]))
-        return cost, self.frame.slope(pull[:-1] * self.worth, pull[-1] * self.worth)
-
-    def _picked(self, numbers: Tensor) -> Block:
-        """Some of the rows, with weights of mean 1 over all."""
-        rows = self.objective.rows
-        assert isinstance(rows, (TensorRows, SparseRows))
-        at = numbers.long().to(rows.X.device)
-        weight = None
-        if rows.weight is not None:
-            weight = rows.weight[at].double() / rows.weight.double().mean()
-        low = rows.low if isinstance(rows, TensorRows) else None
-        return Block(
-            taken(rows.X, at),
-            rows.y[at],
-            weight,
-            None if low is None else low[at],
-            None if rows.offset is None else rows.offset[at],
-        )
 
 
 @dataclass(frozen=True)
@@ -252,8 +123,14 @@ class SquaredWay(Way):
         return batches(rows, self.frame, self.strength, self.size)
 
     def _form(self) -> descent.Quadratic:
-        factor = self.objective.factor
-        return quadratic(factor, self.frame, self.strength, 1.0 / factor.weight)
+        """The loss of all rows; kept, for steps may be many and short."""
+        factor, strength, f = self.objective.factor, self.strength, self.frame
+        units = np.concatenate([f.centre, f.scale, f.target_centre, f.target_scale, strength])
+        kept = _forms.get(self.objective)
+        if kept is None or kept[0] is not factor or not np.array_equal(kept[1], units):
+            form = quadratic(factor, f, strength, 1.0 / factor.weight)
+            kept = _forms[self.objective] = (factor, units, form)
+        return kept[2]
 
     def spectrum(self) -> Spectrum:
         """See `Way`."""
@@ -263,6 +140,11 @@ class SquaredWay(Way):
     def steepest(self) -> float:
         """See `Way`."""
         return 2.0 * steepest_row(self.objective.rows, self.frame, self.objective.intercept)
+
+    def slope(self, theta: Array) -> Array:
+        """See `Way`."""
+        still = Rule(update.SGD, np.zeros((1, 8)), np.empty((0, 3), dtype=np.int64))
+        return self.epochs(still, Walk.start(theta, rows=1), np.zeros((1, 1))).walk.grad
 
     def epochs(self, rule: Rule, walk: Walk, rates: Array) -> Epochs:
         """See `Way`."""
@@ -383,6 +265,10 @@ class SummedWay(Way):
         assert isinstance(rows, TensorRows)
         assert self.criterion is not None
         return tiles_of(rows, self.criterion, self.frame, self.strength)
+
+    def slope(self, theta: Array) -> Array:
+        """See `Way`; the objective keeps its last sums."""
+        return self._slope(self.frame.coef(theta))
 
     def _slope(self, coef: Tensor) -> Array:
         objective, W = self.objective, self.objective.weight
