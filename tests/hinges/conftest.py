@@ -69,9 +69,7 @@ KINDS: dict[str, Callable[[Random], Hinges]] = {
     "unpenalised columns": lambda rng: classes(rng, 1.0, free=2),
     "separated": lambda rng: of_labels(X := noisy(rng)[0], 0.1, X[:, 0] - 0.2),
     "one class": lambda rng: of_labels(noisy(rng)[0], 1.0, np.ones(120)),
-    "ties": lambda rng: of_labels(
-        rng.integers(0, 3, size=(120, 3)).astype(float), 0.5, rng.normal(size=120)
-    ),
+    "ties": lambda rng: of_labels(rng.integers(0, 3, size=(120, 3)).astype(float), 0.5, rng.normal(size=120)),
     "every row four times": lambda rng: of_labels(
         (X := noisy(rng, 30)[0])[(rows := np.arange(120) % 30)], 0.5, (X[:, 0] + rng.normal(size=30))[rows]
     ),

@@ -65,7 +65,13 @@ def _sparse(rng: np.random.Generator) -> Hinges:
     X, y = _rows(rng)
     plain = _of(X * (rng.random(X.shape) < 0.5), np.where(y > 0, 1.0, -1.0), np.ones(N))
     return Hinges(
-        scipy.sparse.csr_array(plain.Z), plain.ridge, plain.row, plain.sign, plain.at, plain.weight, plain.penalties
+        scipy.sparse.csr_array(plain.Z),
+        plain.ridge,
+        plain.row,
+        plain.sign,
+        plain.at,
+        plain.weight,
+        plain.penalties,
     )
 
 

@@ -67,7 +67,9 @@ def test_coefficients_are_those_of_the_active_set_at_50_digits(problem: Hinges) 
     r = problem.residual(found.coef)
     inside = np.minimum(found.dual, problem.weight - found.dual)
     zero = (np.abs(r) < 1e-8) & (inside > 1e-8)
-    exact = _on_paper(problem, np.flatnonzero(zero), np.where(zero, 0.0, np.where(r > 0, problem.weight, 0.0)))
+    exact = _on_paper(
+        problem, np.flatnonzero(zero), np.where(zero, 0.0, np.where(r > 0, problem.weight, 0.0))
+    )
     np.testing.assert_allclose(found.coef, exact, rtol=1e-11, atol=1e-12 * np.abs(exact).max())
 
 
@@ -76,7 +78,7 @@ def _on_paper(problem: Hinges, zero: np.ndarray, dual: np.ndarray) -> np.ndarray
     q, Z = problem.columns, rows(problem)
     signed = problem.sign[:, None] * Z[problem.row]
     with mp.workdps(50):
-        A, pull = mp.matrix(signed[zero].tolist()), mp.matrix((signed.T * dual).tolist())
+        A, pull = mp.matrix(signed[zero].tolist() or [[0]]), mp.matrix((signed.T * dual).tolist())
         K, right = mp.zeros(q + len(zero)), mp.zeros(q + len(zero), 1)
         for j in range(q):
             K[j, j], right[j] = mp.mpf(problem.ridge[j]), mp.fsum(pull[j, :])
@@ -95,7 +97,9 @@ def _on_paper(problem: Hinges, zero: np.ndarray, dual: np.ndarray) -> np.ndarray
         return np.array([float(value) for value in b])
 
 
-@pytest.mark.parametrize("problem", ["more columns than rows", "sparse, more columns than rows"], indirect=True)
+@pytest.mark.parametrize(
+    "problem", ["more columns than rows", "sparse, more columns than rows"], indirect=True
+)
 def test_the_span_of_the_rows_is_as_good_as_all_columns(problem: Hinges) -> None:
     """Penalised coefficients are ``g / L`` of the dual: in the span of the rows."""
     found = solve(problem)

@@ -23,7 +23,7 @@ __all__ = ["JITTER", "Walk"]
 Array = NDArray[np.float64]
 
 ITERATIONS = 100
-STALLS = 5  # iterations without a smaller gap, after which rounding has taken over
+STALLS = 5  # iterations that neither narrow the gap nor come nearer to a feasible dual: rounding has taken over
 SHORTENED = 0.9995  # of the step to the boundary
 JITTER = 1e-14  # of each diagonal entry: columns that depend on others do no harm
 PERFECT = 1e-14  # of the sizes that residuals begin with, what is rounding
@@ -74,14 +74,14 @@ class Walk:
         first = self.problem.optimum(self.b, np.zeros_like(self.a))
         if first.gap <= self.negligible:
             self.left = 0
-        least, stalled = np.inf, 0
+        least, stalled = np.full(2, np.inf), 0
         while self.left:
             interruption.check()
-            gap = self.gap
-            if gap <= tolerance * self.value + self.negligible:
+            here = np.array([self.gap, np.abs(self.missed).max(initial=0.0)])
+            if here[0] <= tolerance * self.value + self.negligible:
                 break
-            stalled = 0 if gap < least else stalled + 1
-            least, before = min(least, gap), (self.inside, self.slack)
+            stalled = 0 if (here < least).any() else stalled + 1
+            least, before = np.minimum(least, here), (self.inside, self.slack)
             self.left = self.left - 1 if stalled < STALLS and self.step() else 0
             self.before = before if self.left else self.before
         return min(self.problem.optimum(self.b, self.a), first, key=lambda point: point.gap)
