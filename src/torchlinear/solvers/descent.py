@@ -4,9 +4,9 @@ With `lr`, parameters are in the user's units and the trajectory is that of `tor
 penalty, with batches in the order of ``torch.randperm(n, generator=g).split(batch_size)``, where
 ``g = torch.Generator().manual_seed(seed)``. Without, columns (and the targets of a squared loss) are standardised
 inside, the intercept starts at its best, and the rule takes its step from the curvature (`rules`): the largest that
-the loss can have, or, where that knows no limit, twice that of the start. There a step is taken again at half its length,
-and all that follow have that length, where the objective would rise (of a rule that does not fall steadily: above its
-level at the start), or the curvature along it was too large for momentum.
+the loss can have, or, where that knows no limit, twice that of the start. There a step is taken again at half its
+length, and those that follow have that length too, where the objective would rise (of a rule that does not fall
+steadily: above its level at the start), or the curvature along it was too large for momentum.
 
 Where coefficients have a price per absolute value, each update is followed by its proximal step
 (`kernels.update.shrink`), so that they become exactly zero; the intercept has none.

@@ -131,7 +131,7 @@ class Way(ABC):
         return Part(walk, last, total)
 
     def shuffled(self, rule: Rule, walk: Walk, rates: Array, order: Tensor) -> Shuffled:
-        """Go on over epochs, whose rows `order` holds one after another, where a compiled loop takes them as they lie."""
+        """Go on over epochs, whose rows `order` holds one after another; for a compiled `view` alone."""
         assert self.view is not None
         return shuffle(self.view, rule, walk, rates, order)
 
