@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,22 +17,24 @@ from torchlinear import interruption
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
-from torchlinear.information import Information, information, separated, told_apart
+from torchlinear.information import Information, information, joint_information, separated, told_apart
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
 from torchlinear.problem import member, objective_of, one_of, pose
 from torchlinear.quadratic import QuadraticObjective
+from torchlinear.sandwich import Sandwich, sandwich
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
 from torchlinear.solvers.auto import choose
 from torchlinear.solvers.base import Solver, State
-from torchlinear.solvers.joint import MOST_COEFFICIENTS, Joint
+from torchlinear.solvers.joint import DAMPED, MOST_COEFFICIENTS, Joint
 from torchlinear.summed import SummedObjective
 
 __all__ = ["chosen_for", "fit", "load", "objective_of", "solve"]
 
+MOST_INFORMED = 1_000  # coefficients of all classes together whose covariance is kept: 8 MB
 LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
@@ -210,8 +213,10 @@ def _record(
 ) -> Solution:
     coef = outcome.state.coef.detach().cpu().double()
     exact = objective if isinstance(objective, QuadraticObjective) else None
-    known = _information(objective, coef) if infer and outcome.status is Status.CONVERGED else None
-    grow = _separated(objective, coef, known) if outcome.status is Status.CONVERGED else ()
+    done = outcome.status is Status.CONVERGED
+    model = _joint(objective, coef) if done else None
+    known = _information(objective, coef, model, weight_type) if infer and done else None
+    grow = _separated(objective, coef, known, model) if done else ()
     grow = grow or _told_apart(objective, coef)
     if grow:
         outcome = replace(outcome, status=Status.SEPARATED)
@@ -230,36 +235,54 @@ def _record(
         seconds=outcome.seconds,
         weight_type=weight_type,
         evidence=None if exact is None else exact.evidence_at(coef),
-        information=known,
+        information=known if isinstance(known, Information) else None,
+        sandwich=known if isinstance(known, Sandwich) else None,
         separated=grow,
         optimum=None if exact is None else exact.best,
     )
 
 
-def _information(objective: Objective, coef: Tensor) -> Information | None:
-    """What inference needs, of fits by maximum likelihood without a penalty."""
+def _joint(objective: Objective, coef: Tensor) -> Joint | None:
+    """Second derivatives of all classes together, where these are not too many and no penalty tells them apart."""
+    if (
+        not isinstance(objective, SummedObjective)
+        or objective.penalty is not None
+        or objective.loss.separable
+    ):
+        return None
+    count = objective.n_outputs * (objective.n_features + 1)
+    return Joint.at(objective, coef) if objective.loss.likelihood and count <= MOST_COEFFICIENTS else None
+
+
+def _information(
+    objective: Objective, coef: Tensor, model: Joint | None, weight_type: str | None
+) -> Information | Sandwich | None:
+    """What inference needs, of fits without a penalty."""
     if not isinstance(objective, SummedObjective) or objective.penalty is not None:
         return None
-    loss = objective.loss
-    return information(objective, coef) if loss.likelihood and loss.separable else None
+    if not objective.loss.likelihood:
+        return None if weight_type == "precision" else sandwich(objective, coef)
+    if objective.loss.separable:
+        return information(objective, coef)
+    if model is None or len(model.H) > MOST_INFORMED:
+        return None
+    H = model.H - DAMPED * np.eye(len(model.H))
+    return joint_information(objective, coef, H, model.scale, model.centre)
 
 
-def _separated(objective: Objective, coef: Tensor, known: Information | None) -> tuple[str, ...]:
+def _separated(
+    objective: Objective, coef: Tensor, known: Information | Sandwich | None, model: Joint | None
+) -> tuple[str, ...]:
     """Features that tell the targets apart without error, so that no coefficients are the best."""
-    if not isinstance(objective, SummedObjective) or not objective.loss.likelihood:
+    if not isinstance(objective, SummedObjective):
         return ()
-    if known is not None:
-        return separated(objective, known.moved)
-    if objective.loss.separable or objective.penalty is not None:
-        return ()
-    if objective.n_outputs * (objective.n_features + 1) > MOST_COEFFICIENTS:
-        return ()
-    model = Joint.at(objective, coef)
-    return () if model is None else separated(objective, model.step(objective, coef)[0][:-1])
+    if model is not None:
+        return separated(objective, model.step(objective, coef)[0][:-1])
+    return separated(objective, known.moved) if isinstance(known, Information) else ()
 
 
 def _told_apart(objective: Objective, coef: Tensor) -> tuple[str, ...]:
-    """Features by which a loss of the margin tells the targets apart without error, so that no coefficients are best."""
+    """Features by which a loss of the margin tells the targets apart without error, so that no optimum is there."""
     if not isinstance(objective, SummedObjective) or objective.loss.probabilities:
         return ()
     return told_apart(objective, coef) if objective.penalty is None else ()

@@ -281,15 +281,19 @@ class Fit:
             )
         return X
 
-    def summary(self, cov: str = "classical", *, level: float = 0.95) -> Summary:
+    def summary(self, cov: str = "classical", *, level: float = 0.95, base: Label | None = None) -> Summary:
         """Coefficients with standard errors, t, p and intervals.
 
         Parameters
         ----------
         cov : str
-            Type of the covariance: ``"classical"``.
+            Type of the covariance: ``"classical"``; of quantile and absolute loss ``"robust"`` (the same as classical)
+            and ``"iid"``.
         level : float
             Level of the intervals.
+        base : label, optional
+            The class of a softmax that the others are compared with; without it, the coefficients of all classes
+            sum to zero.
 
         Returns
         -------
@@ -298,7 +302,7 @@ class Fit:
         """
         from torchlinear.inference.summary import summarise
 
-        return summarise(self.solution, cov=cov, level=level)
+        return summarise(self.solution, cov=cov, level=level, base=base)
 
     def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """Points, line and band with the equation; predicted against observed for more than one feature.

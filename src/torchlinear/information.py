@@ -7,16 +7,21 @@ With the expected curvature E h of each row (Fisher's information of one observa
 dispersion S is the covariance of the coefficients; the dispersion is 1 where the family says so (Poisson,
 binomial). The deviance is twice what the loss exceeds that of a model with a parameter for every row.
 
-McCullagh, Nelder 1989, "Generalized Linear Models", section 2.
+The classes of a softmax share one information matrix, whose blocks are ``[X, 1]' diag(w (pi_a [a = b] - pi_a pi_b))
+[X, 1]``. It is inverted with the coefficients of the first class at 0, where it is regular; coefficients that sum to
+zero over the classes are theirs less the mean.
+
+McCullagh, Nelder 1989, "Generalized Linear Models", sections 2 and 5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 from torch import Tensor
 
 from torchlinear.block import Block
@@ -29,10 +34,14 @@ __all__ = ["Information", "information", "separated", "told_apart"]
 
 Array = NDArray[np.float64]
 
+SINGULAR = 1e-12  # smallest squared pivot of information scaled to a unit diagonal
 ORTHOGONAL_WORK = 20_000_000  # n p^2 up to which orthogonal transformations cost milliseconds
 DRIFT = (
     0.01  # standard deviations of its column that a Newton step may still move a coefficient at an optimum
 )
+
+
+MEASURES = ("pearson", "deviance", "null_deviance", "log_likelihood")
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ class Information:
         Whether the dispersion is estimated, by `pearson` over the degrees of freedom, or known to be 1.
     moved : ndarray, shape (p, k)
         How far a Newton step would still move each coefficient.
+    joint : ndarray, shape (k, p + 1, k, p + 1), or None
+        Covariance of the coefficients of all classes of a softmax; None where outputs do not interact.
     """
 
     inverse: Array
@@ -71,6 +82,23 @@ class Information:
     log_likelihood: Array
     dispersed: bool
     moved: Array
+    joint: Array | None = None
+
+    @property
+    def sets(self) -> int:
+        """Sets of coefficients that are free: one by default, all but one of the classes of a softmax."""
+        return 1 if self.joint is None else len(self.joint) - 1
+
+    def against(self, base: int) -> Information:
+        """The same of the coefficients of the other classes less those of class `base`."""
+        assert self.joint is not None
+        others = [c for c in range(len(self.joint)) if c != base]
+        inverse = [
+            self.joint[c, :, c] + self.joint[base, :, base] - self.joint[c, :, base] - self.joint[base, :, c]
+            for c in others
+        ]
+        parts = {name: getattr(self, name)[others] for name in MEASURES}
+        return replace(self, inverse=np.stack(inverse), moved=self.moved[:, others], **parts)
 
     @property
     def rank(self) -> int:
@@ -120,6 +148,76 @@ def information(problem: SummedObjective, coef: Tensor) -> Information:
         dispersed=problem.loss.dispersed,
         moved=np.column_stack([part.coef[:-1, 0] for part in parts]),
     )
+
+
+def joint_information(
+    problem: SummedObjective, coef: Tensor, H: Array, scale: Array, centre: Array
+) -> Information | None:
+    """The same for a loss whose outputs interact (softmax); None where columns depend on one another.
+
+    Parameters
+    ----------
+    problem : SummedObjective
+        With a softmax loss.
+    coef : Tensor, shape (p + 1, k)
+        Where.
+    H : ndarray, shape (k (p + 1), k (p + 1))
+        Second derivatives of the summed loss there, output by output, for coefficients about `centre` that are
+        multiplied by `scale`; without the intercept's where there is none.
+    scale : ndarray, shape (p + 1, k) or (p, k)
+        What makes their diagonal 1.
+    centre : ndarray, shape (p,)
+        A point near the rows; zeros without an intercept.
+    """
+    k, free = problem.n_outputs, len(scale)
+    flat = scale.T.ravel()[free:]
+    factor, info = lapack.dpotrf(H[free:, free:])
+    if info or not np.square(np.diagonal(factor)).min(initial=1.0) > SINGULAR:
+        return None
+    against_first = np.zeros((k, free, k, free))
+    inverse, _ = lapack.dpotri(factor)
+    inverse = np.triu(inverse) + np.triu(inverse, 1).T
+    against_first[1:, :, 1:] = (inverse / np.outer(flat, flat)).reshape(k - 1, free, k - 1, free)
+    centred = np.eye(k) - 1.0 / k
+    joint = np.einsum("ab,bicj,cd->aidj", centred, against_first, centred)
+    joint = _about_zero(joint, centre, problem.n_features, problem.intercept)
+    spread, every = problem.spread, np.ones(k)
+    at, flat_loss = problem.at(coef).value, problem.at(problem.start).value
+    pearson = problem.loaded.sum(_pearson, problem.loss, coef)
+    return Information(
+        inverse=np.stack([joint[c, :, c] for c in range(k)]),
+        dependent=np.zeros(problem.n_features, dtype=np.bool_),
+        rows=spread.rows,
+        weight=spread.weight,
+        pearson=pearson * every,
+        deviance=2.0 * at * every,
+        null_deviance=2.0 * flat_loss * every,
+        log_likelihood=-at * every,
+        dispersed=False,
+        moved=np.zeros((problem.n_features, k)),
+        joint=joint,
+    )
+
+
+def _about_zero(joint: Array, centre: Array, p: int, intercept: bool) -> Array:
+    """A covariance of coefficients about `centre` as one of those about zero, the intercept last of each class."""
+    k = len(joint)
+    shift = np.eye(p + 1) if intercept else np.eye(p + 1, p)
+    if intercept:
+        shift[p, :p] = -centre
+    found = np.einsum("ri,aibj,sj->arbs", shift, joint, shift)
+    if not intercept:
+        found[:, p], found[:, :, :, p] = np.nan, np.nan
+    return np.ascontiguousarray(found.reshape(k, p + 1, k, p + 1))
+
+
+def _pearson(block: Block, loss: Loss, coef: Tensor) -> float:
+    """Weighted sum of ``(1 - pi)^2 / pi`` of a row's class and pi of the others: Pearson's chi-squared of one block."""
+    block = block.counted()
+    mean = loss.mean(block.predict(coef))
+    response = loss.response(block.y, coef.shape[1]).to(mean)
+    each = ((response - mean).square() / mean).sum(dim=1)
+    return float(each.sum() if block.weight is None else block.weight.to(each) @ each)
 
 
 def separated(problem: SummedObjective, moved: Array) -> tuple[str, ...]:

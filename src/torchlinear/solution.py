@@ -13,6 +13,7 @@ from torchlinear.labels import Label
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import History, Status
 from torchlinear.losses.base import Loss
+from torchlinear.sandwich import Sandwich
 
 __all__ = ["Solution"]
 
@@ -51,6 +52,8 @@ class Solution:
         What classical inference needs; None for losses and models that have none.
     information : Information or None
         What inference needs after maximum likelihood; None for other fits.
+    sandwich : Sandwich or None
+        What inference needs of Huber and quantile fits; None for others.
     separated : tuple of str
         Features that separate the targets, whose coefficients have no optimum.
     optimum : float or None
@@ -82,6 +85,12 @@ class Solution:
     family: Loss | None = None
     classes: tuple[Label, ...] | None = None
     offset: str | None = None
+    sandwich: Sandwich | None = None
+
+    @property
+    def known(self) -> LeastSquares | Information | Sandwich | None:
+        """What inference works from; None where there is nothing."""
+        return self.evidence or self.information or self.sandwich
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -91,5 +100,5 @@ class Solution:
     @property
     def dependent(self) -> NDArray[np.bool_]:
         """Which features were found to depend on those before them, shape (p,)."""
-        known = self.information if self.evidence is None else self.evidence
+        known = self.known
         return np.zeros(len(self.names), dtype=bool) if known is None else known.dependent

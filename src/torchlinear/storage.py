@@ -30,6 +30,7 @@ from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import History, Status
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.losses.base import Loss
+from torchlinear.sandwich import Sandwich
 from torchlinear.solution import Solution
 
 __all__ = ["read", "write"]
@@ -135,6 +136,13 @@ def _packed(
                 np.ascontiguousarray(getattr(information, name))
             )
         tensors["information.dependent"] = torch.from_numpy(information.dependent.copy())
+        if information.joint is not None:
+            tensors["information.joint"] = torch.from_numpy(np.ascontiguousarray(information.joint))
+    between = solution.sandwich
+    if between is not None:
+        tensors["sandwich.dependent"] = torch.from_numpy(between.dependent.copy())
+        for name, covariance in between.covariances.items():
+            tensors[f"sandwich.covariance.{name}"] = torch.from_numpy(np.ascontiguousarray(covariance))
     document = {
         "schema": SCHEMA,
         "version": __version__,
@@ -167,6 +175,14 @@ def _packed(
             "rows": information.rows,
             "weight": information.weight,
             "dispersed": information.dispersed,
+        },
+        "sandwich": None
+        if between is None
+        else {
+            "rows": between.rows,
+            "weight": between.weight,
+            "normal": between.normal,
+            "words": dict(between.words),
         },
         "dtype": None if like is None else str(like.dtype).removeprefix("torch."),
         "design": None if design is None else design.to_dict(),
@@ -202,6 +218,7 @@ def _unpacked(
         information=None
         if document.get("information") is None
         else _information(tensors, document["information"], coef),
+        sandwich=None if document.get("sandwich") is None else _sandwich(tensors, document["sandwich"], coef),
     )
     like = {None: None, "float32": torch.float32, "float64": torch.float64}[document["dtype"]]
     design = None if document["design"] is None else Design.from_dict(document["design"])
@@ -233,6 +250,25 @@ def _information(tensors: dict[str, Tensor], document: dict[str, Any], coef: Ten
         weight=float(document["weight"]),
         dispersed=bool(document["dispersed"]),
         **{name: _shaped(tensors[f"information.{name}"], shape).numpy() for name, shape in shapes.items()},
+        joint=None
+        if "information.joint" not in tensors
+        else _shaped(tensors["information.joint"], (k, p + 1, k, p + 1)).numpy(),
+    )
+
+
+def _sandwich(tensors: dict[str, Tensor], document: dict[str, Any], coef: Tensor) -> Sandwich:
+    p, k = coef.shape[0] - 1, coef.shape[1]
+    words = {str(name): str(text) for name, text in document["words"].items()}
+    found = {
+        name: _shaped(tensors[f"sandwich.covariance.{name}"], (k, p + 1, p + 1)).numpy() for name in words
+    }
+    return Sandwich(
+        covariances=found,
+        words=words,
+        dependent=_shaped(tensors["sandwich.dependent"], (p,), torch.bool).numpy(),
+        rows=int(document["rows"]),
+        weight=float(document["weight"]),
+        normal=bool(document["normal"]),
     )
 
 

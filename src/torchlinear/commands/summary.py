@@ -63,8 +63,14 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "solver", summary.solver
     yield "status", _status(summary)
     if summary.inference:
-        likelihood = isinstance(summary.quality, Likelihood)
-        yield "errors", say("summary.information" if likelihood else f"summary.{summary.cov}")
+        yield "errors", say(f"summary.{_errors(summary)}")
+
+
+def _errors(summary: Summary) -> str:
+    """The message on how standard errors were computed."""
+    if isinstance(summary.quality, Likelihood):
+        return "information"
+    return "rlm" if summary.quality is None and summary.cov == "classical" else summary.cov
 
 
 def _classes(classes: tuple[Label, ...], *, single: bool) -> str:

@@ -19,6 +19,10 @@ from torchlinear.errors import InvalidInput
 from torchlinear.information import Information
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.loop import Status
+from torchlinear.losses.absolute import Absolute
+from torchlinear.losses.huber import Huber
+from torchlinear.losses.quantile import Quantile
+from torchlinear.sandwich import Sandwich
 from torchlinear.solution import Solution
 
 __all__ = [
@@ -30,6 +34,7 @@ __all__ = [
     "residual_df",
     "sigma",
     "standard_errors",
+    "types",
 ]
 
 Array = NDArray[np.float64]
@@ -42,11 +47,8 @@ def refusal(solution: Solution) -> str | None:
     """Why standard errors do not apply to `solution`, one sentence with the remedy; None when they do."""
     if solution.status is Status.SEPARATED:
         return str(solution.status.value)
-    if solution.evidence is None and solution.information is None and solution.penalty == "none":
-        return (
-            f"the fit (loss {solution.loss}) kept no cross products of its rows; "
-            "tl.fit(X, y) with the squared loss does."
-        )
+    if solution.known is None and solution.penalty == "none":
+        return _unknown(solution)
     if any(name in solution.penalty for name in BOUNDS):
         return (
             f"{solution.penalty} keeps the coefficients within bounds, and classical standard errors and p-values "
@@ -66,6 +68,30 @@ def refusal(solution: Solution) -> str | None:
     return None
 
 
+def _unknown(solution: Solution) -> str:
+    """Why a fit without a penalty knows nothing of its standard errors."""
+    family = solution.family
+    if family is not None and not family.separable:
+        return (
+            "the classes share one matrix, and it has no inverse (columns depend on one another) or too many "
+            "coefficients; leave columns out."
+        )
+    if isinstance(family, (Huber, Quantile, Absolute)) and solution.weight_type == "precision":
+        return (
+            f"of {solution.loss} they need to know how many rows each weight stands for; if they do, say "
+            "weight_type='frequency'."
+        )
+    return (
+        f"the fit (loss {solution.loss}) kept no cross products of its rows; "
+        "tl.fit(X, y) with the squared loss does."
+    )
+
+
+def types(solution: Solution) -> tuple[str, ...]:
+    """Covariances that a fit can say, the default first."""
+    return ("classical",) if solution.sandwich is None else tuple(solution.sandwich.covariances)
+
+
 def evidence(solution: Solution) -> LeastSquares:
     """Look up what classical inference works from.
 
@@ -80,14 +106,15 @@ def evidence(solution: Solution) -> LeastSquares:
     return solution.evidence
 
 
-def observations(solution: Solution, known: LeastSquares | Information) -> float:
+def observations(solution: Solution, known: LeastSquares | Information | Sandwich) -> float:
     """n: rows with a weight above zero, or the sum of frequency weights."""
     return known.weight if solution.weight_type == "frequency" else float(known.rows)
 
 
-def residual_df(solution: Solution, known: LeastSquares | Information) -> float:
+def residual_df(solution: Solution, known: LeastSquares | Information | Sandwich) -> float:
     """Degrees of freedom left for the residuals: n, less the independent features and the intercept."""
-    return observations(solution, known) - known.rank - int(solution.intercept)
+    sets = known.sets if isinstance(known, Information) else 1
+    return observations(solution, known) - sets * (known.rank + int(solution.intercept))
 
 
 def sigma(solution: Solution, known: LeastSquares) -> Array:
@@ -104,15 +131,17 @@ def dispersion(solution: Solution, known: Information) -> Array:
     return known.pearson / df if df > 0 else np.full_like(known.pearson, math.nan)
 
 
-def classical(solution: Solution, target: int = 0) -> Array:
-    """Classical covariance of one target's coefficients.
+def classical(solution: Solution, target: int = 0, cov: str | None = None) -> Array:
+    """Covariance of one target's coefficients.
 
     Parameters
     ----------
     solution : Solution
-        Of an unpenalised least-squares fit.
+        Of a fit without penalty.
     target : int
         Which of the k targets.
+    cov : str, optional
+        One of `types`, the first by default.
 
     Returns
     -------
@@ -124,6 +153,11 @@ def classical(solution: Solution, target: int = 0) -> Array:
     InvalidInput
         When standard errors do not apply to `solution`.
     """
+    if solution.sandwich is not None and refusal(solution) is None:
+        found = solution.sandwich.covariances[cov or types(solution)[0]][target].copy()
+        if not solution.intercept:
+            found[-1, :] = found[:, -1] = math.nan
+        return np.asarray(found)
     if solution.information is not None and refusal(solution) is None:
         factor, inverse = dispersion(solution, solution.information), solution.information.inverse[target]
     else:
@@ -135,10 +169,10 @@ def classical(solution: Solution, target: int = 0) -> Array:
     return covariance
 
 
-def standard_errors(solution: Solution) -> Array:
-    """Classical standard errors, shape (p + 1, k): the roots of the diagonals of `classical`."""
-    if solution.information is not None:
-        columns = [np.sqrt(np.diagonal(classical(solution, j))) for j in range(solution.coef.shape[1])]
+def standard_errors(solution: Solution, cov: str | None = None) -> Array:
+    """Standard errors, shape (p + 1, k): the roots of the diagonals of `classical`."""
+    if solution.evidence is None and solution.known is not None:
+        columns = [np.sqrt(np.diagonal(classical(solution, j, cov))) for j in range(solution.coef.shape[1])]
         return np.column_stack(columns)
     known = evidence(solution)
     diagonal = np.diagonal(known.inverse).copy()

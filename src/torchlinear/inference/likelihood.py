@@ -2,8 +2,8 @@
 
     deviance explained = 1 - deviance / null deviance,    AIC = -2 log L + 2 m,    BIC = -2 log L + m log n
 
-where m counts the coefficients. The log-likelihood is known where the dispersion is (Poisson, binomial, negative
-binomial), elsewhere it is NaN.
+where m counts the coefficients (of a softmax, of all classes but one). The log-likelihood is known where the dispersion
+is (Poisson, binomial, negative binomial, softmax), elsewhere it is NaN.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Likelihood:
 def likelihood(solution: Solution, known: Information) -> Likelihood:
     """Everything that a fit by maximum likelihood says about itself as a whole."""
     n, rank = observations(solution, known), float(known.rank)
-    count = rank + int(solution.intercept)
+    count = known.sets * (rank + int(solution.intercept))
     with np.errstate(divide="ignore", invalid="ignore"):  # a constant target
         explained = 1.0 - known.deviance / known.null_deviance
     return Likelihood(
         observations=n,
-        model_df=rank,
+        model_df=known.sets * rank,
         residual_df=residual_df(solution, known),
         dispersion=dispersion(solution, known),
         deviance=known.deviance,

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from torchlinear.inference.numerals import printable
-from torchlinear.inference.text import cells, facts, formula, goodness, headings
+from torchlinear.inference.text import cells, facts, formula, goodness, headings, shared
 
 if TYPE_CHECKING:
     from torchlinear.inference.summary import Summary
@@ -41,7 +41,11 @@ def _target(summary: Summary, j: int) -> str:
         faint = table.dropped[i] or table.low[i] <= 0.0 <= table.high[i]
         numbers = ["dropped"] if table.dropped[i] else [column[i] for column in columns]
         rows.append(_row(name, numbers, f' style="{FAINT}"' if faint else ""))
-    fit = "<br>".join(_equalities(line) for line in goodness(summary.quality, j)) if summary.quality else ""
+    fit = (
+        "<br>".join(_equalities(line) for line in goodness(summary.quality, j))
+        if summary.quality and not shared(summary, j)
+        else ""
+    )
     return (
         f'<p><b>{_text(formula(summary, table.target))}</b></p><table style="{TABLE}">'
         f'<thead><tr><th style="{HEAD}"></th>{heads}</tr></thead>'

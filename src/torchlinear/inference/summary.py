@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput, MissingExtra
-from torchlinear.inference.covariance import observations, refusal, residual_df
+from torchlinear.inference.contrasts import against
+from torchlinear.inference.covariance import observations, refusal, residual_df, types
 from torchlinear.inference.likelihood import Likelihood, likelihood
 from torchlinear.inference.table import Coefficients, tables_of
 from torchlinear.inference.tests import Quality, critical, quality
@@ -23,6 +24,7 @@ from torchlinear.information import Information
 from torchlinear.labels import Label
 from torchlinear.leastsquares import LeastSquares
 from torchlinear.registry import suggestion
+from torchlinear.sandwich import Sandwich
 from torchlinear.solution import Solution
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Summary:
         Sentences that a reader needs to know.
     cov, level
         Type of the covariance; level of the intervals.
+    how : str
+        How it was computed, in words.
     rows : int or None
         Rows with a weight above zero.
     weight : float or None
@@ -78,6 +82,7 @@ class Summary:
     epochs: int
     classes: tuple[Label, ...] | None = None
     offset: str | None = None
+    how: str = ""
 
     def __str__(self) -> str:
         from torchlinear.inference.text import as_text
@@ -149,17 +154,23 @@ class Summary:
         return {"names": list(table.names), "dropped": list(table.dropped), **columns, **fields}
 
 
-def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -> Summary:
+def summarise(
+    solution: Solution, cov: str = "classical", level: float = 0.95, base: Label | None = None
+) -> Summary:
     """Summarise a fit.
 
     Parameters
     ----------
     solution : Solution
         The fit.
-    cov : {"classical"}
-        Type of the covariance: one variance for all rows (divided by their weights).
+    cov : str
+        Type of the covariance. ``"classical"`` is the usual one of each loss: of squared loss one variance for all rows
+        (divided by their weights), of likelihoods the expected information, of Huber's that of R's rlm, of quantiles
+        ``"robust"``; they have ``"iid"`` too.
     level : float
         Level of the confidence intervals.
+    base : label, optional
+        The class of a softmax that the others are compared with; without it, coefficients sum to zero over the classes.
 
     Returns
     -------
@@ -169,15 +180,18 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
     Raises
     ------
     InvalidInput
-        When `cov` is not known, or `level` is not between 0 and 1.
+        When `cov` or `base` is not known, or `level` is not between 0 and 1.
     """
-    if cov not in KNOWN:
-        hint = suggestion(str(cov).lower(), KNOWN)
-        raise InvalidInput(f"cov={cov!r} is not known{hint}. Known: {', '.join(KNOWN)}.")
+    possible = tuple(dict.fromkeys((*KNOWN, *types(solution))))
+    if cov not in possible:
+        hint = suggestion(str(cov).lower(), possible)
+        raise InvalidInput(f"cov={cov!r} is not known{hint}. Known: {', '.join(possible)}.")
     critical(level, 1.0)  # refuses a bad level whatever the fit
-    known = solution.information if solution.evidence is None else solution.evidence
+    cov = cov if cov in types(solution) else types(solution)[0]
+    solution = solution if base is None else against(solution, base)
+    known = solution.known
     return Summary(
-        tables=tables_of(solution, level),
+        tables=tables_of(solution, level, cov),
         quality=None if known is None else _quality(solution, known),
         inference=refusal(solution) is None,
         notes=tuple(_notes(solution)),
@@ -196,11 +210,24 @@ def summarise(solution: Solution, cov: str = "classical", level: float = 0.95) -
         epochs=len(solution.history),
         classes=solution.classes,
         offset=solution.offset,
+        how=_how(solution, known, cov),
     )
 
 
-def _quality(solution: Solution, known: LeastSquares | Information) -> Quality | Likelihood:
+def _how(solution: Solution, known: LeastSquares | Information | Sandwich | None, cov: str) -> str:
+    """How the covariance was computed."""
+    if isinstance(known, Sandwich):
+        return known.words[cov]
+    if isinstance(known, Information):
+        return "expected information"
+    weighted = ", divided by its weight" if solution.weight_type == "precision" else ""
+    return f"one variance for every row{weighted}"
+
+
+def _quality(solution: Solution, known: LeastSquares | Information | Sandwich) -> Quality | Likelihood | None:
     """Quality of the fit; NaN for what holds only at the optimum of a fit without penalty, elsewhere."""
+    if isinstance(known, Sandwich):
+        return None
     if isinstance(known, Information):
         return likelihood(solution, known)
     full = quality(solution, known)
@@ -224,6 +251,11 @@ def _quality(solution: Solution, known: LeastSquares | Information) -> Quality |
 def _notes(solution: Solution) -> list[str]:
     reason, known = refusal(solution), solution.evidence
     notes = [] if reason is None else [f"No standard errors: {reason}"]
+    family = solution.family
+    if family is not None and not family.separable and len(solution.targets) == len(solution.classes or ()):
+        notes.append(
+            "Coefficients sum to zero over the classes; summary(base=...) compares them with one of them."
+        )
     if known is None:
         return notes + _dropped(solution)
     if reason is None and residual_df(solution, known) <= 0:

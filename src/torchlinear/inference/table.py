@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torchlinear.inference.covariance import refusal, residual_df, standard_errors
 from torchlinear.inference.tests import critical, t_probability
 from torchlinear.information import Information
+from torchlinear.sandwich import Sandwich
 from torchlinear.solution import Solution
 
 __all__ = ["Coefficients", "tables_of"]
@@ -64,7 +65,7 @@ class Coefficients:
         }
 
 
-def tables_of(solution: Solution, level: float) -> tuple[Coefficients, ...]:
+def tables_of(solution: Solution, level: float, cov: str | None = None) -> tuple[Coefficients, ...]:
     """Coefficients of each target with classical errors where they apply, NaN where they do not.
 
     Parameters
@@ -73,13 +74,19 @@ def tables_of(solution: Solution, level: float) -> tuple[Coefficients, ...]:
         The fit.
     level : float
         Level of the intervals.
+    cov : str, optional
+        Which covariance, of those that the fit can say.
     """
     coef, df = _intercept_first(solution, solution.coef.numpy()), math.nan
     se = np.full_like(coef, math.nan)
-    known = solution.information if solution.evidence is None else solution.evidence
+    known = solution.known
     if known is not None and refusal(solution) is None:
-        se = _intercept_first(solution, standard_errors(solution))
-        exact = isinstance(known, Information) and not known.dispersed
+        se = _intercept_first(solution, standard_errors(solution, cov))
+        exact = (
+            known.normal
+            if isinstance(known, Sandwich)
+            else isinstance(known, Information) and not known.dispersed
+        )
         df = math.inf if exact else residual_df(solution, known)
     with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has standard errors of 0
         t = coef / se

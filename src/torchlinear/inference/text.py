@@ -18,7 +18,7 @@ from torchlinear.labels import Label
 if TYPE_CHECKING:
     from torchlinear.inference.summary import Summary
 
-__all__ = ["as_text", "cells", "classes", "facts", "formula", "goodness", "headings"]
+__all__ = ["as_text", "cells", "classes", "facts", "formula", "goodness", "headings", "shared"]
 
 WIDTH = 80
 TERMS = 8  # features that the formula line names
@@ -52,7 +52,8 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         found.append(("weights", f"{kind} ({meaning.get(kind, kind)}), sum {summary.weight:,.6g}"))
     found.append(("loss", summary.loss))
     if summary.classes is not None:
-        success = f"; the coefficients are of {summary.classes[-1]}" if len(summary.tables) == 1 else ""
+        binary = len(summary.tables) == 1 and summary.loss != "softmax"
+        success = f"; the coefficients are of {summary.classes[-1]}" if binary else ""
         found.append(("classes", printable(classes(summary.classes) + success)))
     if summary.offset is not None:
         found.append(("offset", printable(summary.offset)))
@@ -61,10 +62,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     epochs = f" after {summary.epochs:,} epochs" if summary.epochs > 1 else ""
     found.append(("status", summary.status.replace("_", " ") + epochs + certainty))
     if summary.inference:
-        weighted = ", divided by its weight" if summary.weight_type == "precision" else ""
-        plain = isinstance(summary.quality, Quality)
-        how = f"one variance for every row{weighted}" if plain else "expected information"
-        found.append(("std err", f"{summary.cov} ({how})"))
+        found.append(("std err", f"{summary.cov} ({summary.how})"))
     return found
 
 
@@ -189,12 +187,17 @@ def _table(summary: Summary, j: int) -> str:
         texts = ["dropped"] if table.dropped[i] else [column[i] for column in columns]
         lines.append(_line(pad(name, first), texts, sizes))
     lines.append(rule)
-    if summary.quality is not None:
+    if summary.quality is not None and not shared(summary, j):
         lines += [
             "   ".join(f"{label} = {number}" for label, number in line)
             for line in goodness(summary.quality, j)
         ]
     return "\n".join(lines)
+
+
+def shared(summary: Summary, j: int) -> bool:
+    """Whether the measures of this table are those of all classes together, which stand under the last."""
+    return summary.loss == "softmax" and j < len(summary.tables) - 1
 
 
 def _line(name: str, texts: Sequence[str], sizes: Sequence[int]) -> str:
