@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from torchlinear.estimators.linear_svr import LinearSVR
     from torchlinear.estimators.logistic import LogisticRegression
     from torchlinear.estimators.logistic_cv import LogisticRegressionCV
+    from torchlinear.estimators.multi_task_elastic_net import MultiTaskElasticNet
+    from torchlinear.estimators.multi_task_lasso import MultiTaskLasso
     from torchlinear.estimators.quantile import QuantileRegressor
     from torchlinear.estimators.ridge import Ridge
     from torchlinear.estimators.ridge_classifier import RidgeClassifier
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
     from torchlinear.solvers.interior_point import InteriorPoint
+    from torchlinear.solvers.fista import FISTA
     from torchlinear.solvers.lbfgs import LBFGS
     from torchlinear.solvers.newton import Newton
     from torchlinear.solvers.newton_cg import NewtonCG
@@ -111,6 +114,7 @@ _WHERE = {
     "QR": "solvers.qr",
     "Newton": "solvers.newton",
     "NewtonCG": "solvers.newton_cg",
+    "FISTA": "solvers.fista",
     "LBFGS": "solvers.lbfgs",
     "SGD": "solvers.rules",
     "Adagrad": "solvers.rules",
@@ -149,6 +153,8 @@ _WHERE = {
     "Status": "loop",
     "L1": "penalties.l1",
     "Box": "penalties.box",
+    "MultiTaskElasticNet": "estimators.multi_task_elastic_net",
+    "MultiTaskLasso": "estimators.multi_task_lasso",
     "GroupLasso": "penalties.group_lasso",
     "NonNegative": "penalties.nonnegative",
     "L1L2": "penalties.elastic_net",
@@ -211,6 +217,8 @@ __all__ = [
     "LogisticRegressionCV",
     "MissingExtra",
     "ModelFileError",
+    "MultiTaskElasticNet",
+    "MultiTaskLasso",
     "NAdam",
     "NegativeBinomial",
     "Newton",
