@@ -37,7 +37,7 @@ def minimised(land: Landscape, fixed: dict[int, float]) -> float:
         return at(start)
     if land.lasso:  # has corners
         options = {"xtol": 1e-10, "ftol": 1e-14, "maxiter": 100_000, "maxfev": 100_000}
-        return min(minimize(at, start, method="Powell", options=options).fun for _ in range(2))
+        return minimize(at, start, method="Powell", options=options).fun
     return minimize(at, start, method="BFGS", options={"gtol": 1e-9}).fun
 
 

@@ -156,7 +156,7 @@ class _Frame:
     def cells(self, land: Landscape) -> Tensor:
         """Flattened coefficients of every point, shape (side^2, size): the optimum but for the axes."""
         low, high = self.middle - self.half, self.middle + self.half
-        x, y = (torch.linspace(float(low[i]), float(high[i]), self.side).double() for i in (0, 1))
+        x, y = (torch.linspace(float(low[i]), float(high[i]), self.side, dtype=torch.float64) for i in (0, 1))
         cells = land.best.flatten().repeat(self.side**2, 1)
         cells[:, self.axes[0]] = x.repeat(self.side)
         cells[:, self.axes[1]] = y.repeat_interleave(self.side)

@@ -28,9 +28,9 @@ found["{id}"] = torch.linalg.lstsq(A, {b}, driver="gelsd").solution"""
 NEWTON = """\
 coef = first.clone()
 for step in range(100):
-    slope = torch.func.grad(objective)(coef).reshape(-1, 1)
-    hessian = torch.autograd.functional.hessian(objective, coef).reshape(len(slope), -1)
-    way = torch.linalg.lstsq(hessian, slope, driver="gelsd").solution.reshape(coef.shape)
+    down = slope(coef).reshape(-1, 1)
+    hessian = torch.autograd.functional.hessian(objective, coef).reshape(len(down), -1)
+    way = torch.linalg.lstsq(hessian, down, driver="gelsd").solution.reshape(coef.shape)
     size = 1.0
     while size > 1e-10 and not objective(coef - size * way) < objective(coef):
         size /= 2
@@ -77,7 +77,7 @@ A = torch.cat([X, torch.ones(len(X), 1, dtype=torch.float64)], dim=1)
 size = len(X) / ({bend} * torch.linalg.matrix_norm(A, 2) ** 2)
 coef, ahead, t = first.clone(), first.clone(), 1.0
 for step in range(200_000):
-    new = ahead - size * torch.func.grad(objective)(ahead)
+    new = ahead - size * slope(ahead)
     new[:-1] = torch.sign(new[:-1]) * (new[:-1].abs() - size * {strength}).clamp(min=0)
     if ((ahead - new) * (new - coef)).sum() > 0:
         t = 1.0
@@ -160,6 +160,11 @@ first = {first}  # a row for each feature, the last one is the intercept
 
 def objective(coef):
     return criterion(X @ coef[:-1] + coef[-1], y){ridge}
+
+
+def slope(coef):
+    coef = coef.detach().requires_grad_()
+    return torch.autograd.grad(objective(coef), coef)[0]
 """
 
 

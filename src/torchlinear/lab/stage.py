@@ -123,7 +123,11 @@ class Stage:
         seconds = time.perf_counter() - began
         if solution.status is Status.SEPARATED or not torch.isfinite(solution.coef).all():
             raise DataError(f"There is no optimum to run to: {solution.status.value}")
-        start = torch.zeros_like(solution.coef) if plan.start is None else torch.tensor(plan.start).double()
+        start = (
+            torch.zeros_like(solution.coef)
+            if plan.start is None
+            else torch.tensor(plan.start, dtype=torch.float64)
+        )
         bend = curvature(problem.objective, solution.coef, start)
         racers = tuple(_racer(entrant, plan, problem, bend) for entrant in plan.entrants)
         if all(racer.refusal is not None for racer in racers):
@@ -135,7 +139,7 @@ class Stage:
     def start(self) -> Tensor:
         """Where runners start, shape (p + 1, k)."""
         given = self.plan.start
-        return torch.zeros_like(self.best) if given is None else torch.tensor(given).double()
+        return torch.zeros_like(self.best) if given is None else torch.tensor(given, dtype=torch.float64)
 
     @property
     def running(self) -> Sequence[Racer]:
