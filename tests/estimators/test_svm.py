@@ -37,7 +37,7 @@ def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
 
 @pytest.fixture
 def rows(rng: np.random.Generator) -> tuple[Any, Any, Any]:
-    X = rng.normal(size=(120, 4)) + [0.0, 0.5, 0.0, 1.0]
+    X = rng.normal(size=(120, 4)) + np.array([0.0, 0.5, 0.0, 1.0])
     return X, X @ [1.0, -0.7, 0.1, 0.0] + rng.normal(size=120), rng.integers(0, 4, size=120).astype(float)
 
 
@@ -197,7 +197,7 @@ def test_parameters_that_are_none(estimator: Any, sentence: str, rows: tuple[Any
 
 def test_one_class_and_too_few_iterations_are_said(rows: tuple[Any, Any, Any]) -> None:
     X, y, _ = rows
-    with pytest.raises(ValueError, match="needs samples of at least 2 classes .* only one class: .*'a'"):
+    with pytest.raises(ValueError, match=r"needs samples of at least 2 classes .* only one class: .*'a'"):
         LinearSVC().fit(X, ["a"] * 120)
     with pytest.warns(tl.ConvergenceWarning, match="LinearSVC: fit budget used"):
         LinearSVC(max_iter=1, C=1e4).fit(X * [1, 10, 100, 1], y > 0)
