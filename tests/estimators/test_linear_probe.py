@@ -249,3 +249,54 @@ def test_what_cannot_be_fitted(probe: tl.LinearProbe, data: Any, tmp_path: Path)
         tl.LinearProbe().predict(X)
     with pytest.raises(tl.InvalidInput, match="validation has 3 columns for 8"):
         tl.LinearProbe(3).fit(X, y, validation=(X[:, :3], y))
+
+
+def test_weights_are_those_of_scikit_learn(data: Any, rng: np.random.Generator) -> None:
+    X, y = data
+    weight = rng.gamma(1.0, size=len(y))
+    probe = tl.LinearProbe([0.03], tol=1e-12).fit(X.astype(np.float64), y, weight)
+    model = LogisticRegression(C=1.0 / (0.03 * weight.sum()), tol=1e-12, max_iter=10_000)
+    model.fit(X.astype(np.float64), y, sample_weight=weight)
+    ours = probe.predict_proba(X.astype(np.float64))
+    np.testing.assert_allclose(ours, model.predict_proba(X.astype(np.float64)), rtol=0, atol=1e-6)
+    score = model.score(X.astype(np.float64), y, sample_weight=weight)
+    assert probe.score(X, y, weight) == pytest.approx(score, abs=1e-12)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_weights_stand_for_equal_rows(data: Any, rng: np.random.Generator, folds: int | None) -> None:
+    """In the fit; and in the judgement by rows of their own, where weights say how often they stand there."""
+    X, y = data
+    weight, judging = rng.integers(0, 4, len(y)), rng.integers(0, 3, len(y))
+    again, twice = np.repeat(np.arange(len(y)), weight), np.repeat(np.arange(len(y)), judging)
+    if folds is not None:  # every weight alike changes nothing, whatever the splits
+        probes = [tl.LinearProbe(4, folds=folds).fit(X, y, w) for w in (None, np.full(len(y), 3.0))]
+    else:
+        probes = [
+            tl.LinearProbe(4, tol=1e-10).fit(X, y, weight, validation=(X, y, judging)),
+            tl.LinearProbe(4, tol=1e-10).fit(X[again], y[again], validation=(X[twice], y[twice])),
+        ]
+    frames = [probe.results for probe in probes]
+    assert frames[0] is not None
+    alike = [
+        "penalty",
+        "log_loss",
+        "top1",
+        "top5",
+        *(["log_loss_error"] if folds else []),
+    ]  # which counts rows
+    for name in alike:
+        np.testing.assert_allclose(frames[0][name], frames[1][name], rtol=1e-4, err_msg=name)
+    for ours, theirs in zip(probes[0].module.parameters(), probes[1].module.parameters()):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_are_none(data: Any) -> None:
+    X, y = data
+    for weight, message in (
+        (np.ones(3), "weights has shape"),
+        (np.full(len(y), -1.0), "at least 0"),
+        (np.zeros(len(y)), "weights sum to zero"),
+    ):
+        with pytest.raises(tl.TorchlinearError, match=message):
+            tl.LinearProbe([0.1]).fit(X, y, weight)

@@ -19,6 +19,7 @@ from torchlinear.probe import choice
 from torchlinear.probe.intake import Examples, examples, matched
 from torchlinear.probe.rows import EmbeddingRows
 from torchlinear.probe.sweep import Moments
+from torchlinear.values import as_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,14 @@ class LinearProbe:
         self.held_out, self.folds, self.choose_by = float(held_out), folds, choose_by
         self.intercept, self.tol, self.seed, self.device = bool(intercept), float(tol), int(seed), device
 
-    def fit(self, X: Any, y: Any = None, *, validation: tuple[Any, Any] | None = None) -> LinearProbe:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        validation: tuple[Any, Any] | tuple[Any, Any, Any] | None = None,
+    ) -> LinearProbe:
         """Fit the layer.
 
         Parameters
@@ -121,8 +129,11 @@ class LinearProbe:
             are mapped and may be larger than memory, or of a Parquet file.
         y : tensor, array, Series, list or str, shape (n,)
             Labels of any kind; or the name of their tensor or column in the file.
-        validation : pair, optional
-            Embeddings and labels that judge the penalties, instead of rows of X; they are not fitted.
+        sample_weight : tensor or array, shape (n,), optional
+            Weight of each row, at least 0: in the mean that is minimised, and in the scores on held-out rows.
+        validation : tuple, optional
+            Embeddings and labels that judge the penalties, instead of rows of X; they are not fitted. Their weights may
+            be a third.
 
         Returns
         -------
@@ -138,15 +149,16 @@ class LinearProbe:
         codes, self.classes = data.coded()
         place = resolve_device(self.device) or data.X.device
         rows = data.X.to(place)
+        weight = None if sample_weight is None else as_weights(sample_weight, len(rows)).cpu()
         settings = choice.Settings(len(self.classes), self.intercept, self.tol, place)
         alpha, start = self.penalties, None
         self.results = None
         if isinstance(alpha, int) or len(alpha) > 1:
-            splits = self._splits(rows, codes, validation, settings)
+            splits = self._splits(rows, codes, weight, validation, settings)
             found = choice.judged(splits, alpha, settings, self.choose_by)
             self.results, self._best, start = found.results, found.best, found.start
             alpha = torch.tensor([float(found.results["penalty"][found.best])], dtype=torch.float64)
-        loaded = settings.load(rows, codes)
+        loaded = settings.load(rows, codes, weight=weight)
         with single_threaded_blas():
             moments = Moments(loaded)
         fitted = choice.solved(loaded, alpha, moments, settings, start)
@@ -180,10 +192,14 @@ class LinearProbe:
         shares = self.logits(X).softmax(dim=1)
         return shares if isinstance(X, Tensor) else shares.cpu().numpy()
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Share of the rows whose class is the likeliest."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Share of the rows, or of their weights, whose class is the likeliest."""
         data = examples(X, y)
-        return float((self.logits(data.X).argmax(dim=1).cpu() == self._known(data)).double().mean())
+        right = (self.logits(data.X).argmax(dim=1).cpu() == self._known(data)).double()
+        if sample_weight is None:
+            return float(right.mean())
+        weight = as_weights(sample_weight, len(right)).cpu()
+        return float(weight @ right / weight.sum())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Log-loss and accuracy on held-out rows against the penalty, on `ax` or in a new figure."""
@@ -195,18 +211,25 @@ class LinearProbe:
         return plot_sweep(self.results, self._best, len(self.classes), ax)
 
     def _splits(
-        self, X: Tensor, codes: Tensor, validation: tuple[Any, Any] | None, settings: choice.Settings
+        self, X: Tensor, codes: Tensor, weight: Tensor | None, validation: Any, settings: choice.Settings
     ) -> list[tuple[Any, Any]]:
         """Rows to fit and rows to judge by."""
         if validation is None:
             pairs = choice.splits_of(len(X), held_out=self.held_out, folds=self.folds, seed=self.seed)
-            return [(settings.load(X, codes, fit), settings.load(X, codes, judge)) for fit, judge in pairs]
-        if not isinstance(validation, tuple) or len(validation) != 2:
-            raise InvalidInput("validation takes a pair (X, y) of embeddings and labels.")
-        other = examples(*validation)
+            return [
+                (settings.load(X, codes, fit, weight), settings.load(X, codes, judge, weight))
+                for fit, judge in pairs
+            ]
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+            raise InvalidInput(
+                "validation takes (X, y) or (X, y, weights): embeddings, labels and their weights."
+            )
+        other = examples(*validation[:2])
         if other.X.shape[1] != X.shape[1]:
             raise InvalidInput(f"validation has {other.X.shape[1]} columns for {X.shape[1]} of X.")
-        return [(settings.load(X, codes), settings.load(other.X.to(X.device), self._known(other)))]
+        judging = None if len(validation) == 2 else as_weights(validation[2], len(other.X)).cpu()
+        held_out = settings.load(other.X.to(X.device), self._known(other), weight=judging)
+        return [(settings.load(X, codes, weight=weight), held_out)]
 
     def _known(self, data: Examples) -> Tensor:
         return matched(data.y, len(data.X), self.classes)

@@ -51,11 +51,16 @@ class Settings:
     tolerance: float
     device: torch.device
 
-    def load(self, X: Tensor, codes: Tensor, index: Tensor | None = None) -> Loaded:
-        """Some rows, ready to be summed over."""
+    def load(
+        self, X: Tensor, codes: Tensor, index: Tensor | None = None, weight: Tensor | None = None
+    ) -> Loaded:
+        """Some rows, ready to be summed over; `codes` and `weight` are those of all."""
         if index is not None:
-            codes = codes[index]
-        return Local().load(EmbeddingRows(X, codes, index, self.device))
+            codes, weight = codes[index], None if weight is None else weight[index]
+        rows = EmbeddingRows(X, codes, index, self.device, weight)
+        if not rows.total > 0:
+            raise DataError("the weights sum to zero: give at least one row a weight above 0.")
+        return Local().load(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +205,10 @@ def _frame(alpha: Tensor, found: Sequence[Scores], gap: Tensor, tolerance: float
     """A row for each penalty: means over the splits; the error of one split is that of its rows."""
 
     def mean(name: str) -> Tensor:
-        return torch.stack([getattr(part, name) / part.rows for part in found]).mean(dim=0).cpu()
+        return torch.stack([getattr(part, name) / part.weight for part in found]).mean(dim=0).cpu()
 
     if len(found) > 1:
-        losses = torch.stack([part.loss / part.rows for part in found])
+        losses = torch.stack([part.loss / part.weight for part in found])
         error = losses.std(dim=0).cpu() / len(found) ** 0.5
     else:
         error = found[0].spread.cpu()

@@ -45,7 +45,8 @@ class Slopes:
 def features(block: Block, centre: Tensor, whole: bool) -> Features:
     """Moments of the features; with `whole` all products, else squares."""
     X = block.X.double() - centre
-    return Features(X.sum(dim=0), X.T @ X if whole else X.square().sum(dim=0))
+    Z = X if block.weight is None else block.weight[:, None] * X
+    return Features(Z.sum(dim=0), Z.T @ X if whole else (Z * X).sum(dim=0))
 
 
 def slopes(block: Block, coef: Tensor, k: int, cache: Cache | None) -> Slopes:
@@ -66,14 +67,14 @@ def slopes(block: Block, coef: Tensor, k: int, cache: Cache | None) -> Slopes:
     code, m = block.y[:, 0], coef.shape[1] // k
     rows = len(eta) if cache is not None else 0
     mean = torch.empty(rows, m * k, dtype=torch.float32, device=eta.device)
-    if eta.device.type == "cpu":
+    if eta.device.type == "cpu" and block.weight is None:
         eta, value = eta.contiguous(), torch.zeros(m, dtype=torch.float64, device="cpu")
         softmax_kernels.slopes(eta.numpy(), code.numpy(), k, value.numpy(), mean.numpy())
         slope = eta
     else:
-        value, slope = _slopes(eta, code, m)
+        value, slope = _slopes(eta, code, m, block.weight)
         if cache is not None:
-            mean = eta.view(-1, m, k).softmax(dim=2).flatten(1).float()
+            mean = eta.reshape(-1, m, k).softmax(dim=2).flatten(1).float()
     if cache is not None:
         cache[block.y.data_ptr()] = mean
     return Slopes(value, block.pull(slope))
@@ -107,14 +108,18 @@ def products(block: Block, coef: Tensor, along: Tensor, which: Tensor, k: int, c
         softmax_kernels.products(v.numpy(), mean.numpy(), which.numpy(), k)
     else:
         v = _products(v, mean, which, k)
+    if block.weight is not None:
+        v = v * block.weight[:, None].to(v)
     return block.pull(v, along.dtype)
 
 
-def _slopes(eta: Tensor, code: Tensor, m: int) -> tuple[Tensor, Tensor]:
-    """What the kernel computes, by torch."""
-    rows, y = eta.view(len(eta) * m, -1), code.repeat_interleave(m)[:, None]
-    value = Softmax().value(rows, y).view(-1, m).sum(dim=0, dtype=torch.float64)
-    return value, Softmax().gradient(rows, y).view_as(eta)
+def _slopes(eta: Tensor, code: Tensor, m: int, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What the kernel computes, by torch; with weights too."""
+    rows, y = eta.reshape(len(eta) * m, -1), code.repeat_interleave(m)[:, None]
+    value, slope = Softmax().value(rows, y).view(-1, m), Softmax().gradient(rows, y).view_as(eta)
+    if weight is None:
+        return value.sum(dim=0, dtype=torch.float64), slope
+    return weight @ value.double(), weight[:, None] * slope
 
 
 def _products(v: Tensor, mean: Tensor, which: Tensor, k: int) -> Tensor:

@@ -34,17 +34,25 @@ class EmbeddingRows(Rows):
         Which rows are meant, ascending; `codes` are theirs. All by default.
     device : torch.device, optional
         Where blocks are wanted; where X lies by default.
+    weight : Tensor, shape (n,), float64, optional
+        Row weights, of the rows that are meant.
     """
 
     in_memory = True
 
     def __init__(
-        self, X: Tensor, codes: Tensor, index: Tensor | None = None, device: torch.device | None = None
+        self,
+        X: Tensor,
+        codes: Tensor,
+        index: Tensor | None = None,
+        device: torch.device | None = None,
+        weight: Tensor | None = None,
     ) -> None:
         if index is not None and len(index) * X.shape[1] * X.itemsize <= COPIED_BYTES:
             X, index = X[index.to(X.device)], None
         self.X, self.index, self.device = X, index, device or X.device
         self.y = codes.to(self.device)[:, None]
+        self.weight = None if weight is None else weight.to(self.device)
         self.n_rows = len(codes)
         self.names, self.targets = default_names("x", X.shape[1]), ("y",)
         size = max(LEAST_ROWS, BLOCK_NUMBERS // X.shape[1]) if self.device.type == "cpu" else DEVICE_ROWS
@@ -61,7 +69,14 @@ class EmbeddingRows(Rows):
         end = min(shard + self._shard, len(self.y))
         for first in range(shard + start * self._block, end, self._block):
             part = slice(first, min(first + self._block, end))
-            yield Block(self._features(part), self.y[part])
+            yield Block(
+                self._features(part), self.y[part], None if self.weight is None else self.weight[part]
+            )
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights: how many rows there are, without."""
+        return float(len(self.y)) if self.weight is None else float(self.weight.sum())
 
     def spaced(self, count: int) -> Block:
         """At most `count` evenly spaced rows, in float64."""

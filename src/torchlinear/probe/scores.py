@@ -22,14 +22,17 @@ class Scores:
     Attributes
     ----------
     rows : int
-        n.
+        Rows with a weight above zero.
+    weight : float
+        Sum of the weights: n, without.
     loss, squares : Tensor, shape (m,), float64
-        Sums of the log-loss of each row, and of its square.
+        Weighted sums of the log-loss of each row, and of its square.
     first, among : Tensor, shape (m,), float64
-        Rows whose class is the likeliest, and is among the five likeliest.
+        Weight of the rows whose class is the likeliest, and is among the five likeliest.
     """
 
     rows: int
+    weight: float
     loss: Tensor
     squares: Tensor
     first: Tensor
@@ -38,6 +41,7 @@ class Scores:
     def __add__(self, other: Scores) -> Scores:
         return Scores(
             self.rows + other.rows,
+            self.weight + other.weight,
             self.loss + other.loss,
             self.squares + other.squares,
             self.first + other.first,
@@ -46,8 +50,8 @@ class Scores:
 
     @property
     def spread(self) -> Tensor:
-        """Standard error of the mean log-loss, shape (m,)."""
-        variance = self.squares / self.rows - (self.loss / self.rows).square()
+        """Standard error of the mean log-loss, shape (m,): of so many rows, whatever they weigh."""
+        variance = self.squares / self.weight - (self.loss / self.weight).square()
         return (variance.clamp_min(0.0) / max(self.rows - 1, 1)).sqrt()
 
 
@@ -59,10 +63,14 @@ def scores(block: Block, coef: Tensor, k: int) -> Scores:
     own = eta.gather(2, code[:, None].expand(-1, m, 1))
     before = torch.arange(k, device=eta.device) < code[:, None]  # of equals the first counts, as in argmax
     rank = ((eta > own) | ((eta == own) & before)).sum(dim=2)
+    weight = (
+        torch.ones(len(eta), dtype=torch.float64, device=eta.device) if block.weight is None else block.weight
+    )
     return Scores(
-        len(eta),
-        loss.sum(dim=0),
-        loss.square().sum(dim=0),
-        (rank == 0).sum(dim=0).double(),
-        (rank < TOP).sum(dim=0).double(),
+        int((weight > 0).sum()),
+        float(weight.sum()),
+        weight @ loss,
+        weight @ loss.square(),
+        weight @ (rank == 0).double(),
+        weight @ (rank < TOP).double(),
     )

@@ -1,6 +1,6 @@
 """Sweep: the softmax regressions of m ridge penalties on the same rows, as a bundle for `NewtonCG`.
 
-    F_i(b) = (1 / n) sum l(eta, y) + alpha_i / 2 |beta|^2
+    F_i(b) = (1 / W) sum w l(eta, y) + alpha_i / 2 |beta|^2,     W = sum w
 
 Slopes are float64. Products of the Hessian only shape the steps, so they are float32, whose matrix products are
 twice as fast. At a point with slope g = (g_beta, g_0) duality bounds what is left above the optimum without any
@@ -49,7 +49,7 @@ class Moments:
     def __init__(self, loaded: Loaded) -> None:
         rows = loaded.rows
         assert isinstance(rows, EmbeddingRows)
-        n, centre = len(rows.y), rows.spaced(1_000).X.mean(dim=0)
+        n, centre = rows.total, rows.spaced(1_000).X.mean(dim=0)
         found: Features = loaded.sum(features, centre, rows.n_features <= WHITENED_FEATURES)
         if not bool(torch.isfinite(found.cross).all()):
             raise DataError("X holds NaN or inf, or numbers whose squares overflow; drop those rows first.")
@@ -114,10 +114,10 @@ class Sweep(Bundle):
         far = bool((moments.mean.abs() > FAR * moments.variance.sqrt()).any())
         self.dtype = torch.float64 if far else torch.float32
         self.precision = DOUBLE_ERROR if far else SINGLE_ERROR
-        self._n = len(rows.y)
+        self._n = rows.total
         self._kept: Cache = {}
         self._last: tuple[Tensor, Tensor, Point] | None = None
-        counts = torch.bincount(rows.y[:, 0], minlength=classes).double()
+        counts = torch.bincount(rows.y[:, 0], rows.weight, minlength=classes).double()
         self._share = (counts + 0.5) / (counts.sum() + 0.5 * classes)
 
     @property
@@ -167,7 +167,11 @@ class Sweep(Bundle):
 
     def _cache(self, problems: int) -> Cache | None:
         """Where probabilities are kept, if they are not too many."""
-        return self._kept if 4 * self._n * problems * self.classes <= CACHE_BYTES else None
+        return (
+            self._kept
+            if 4 * (self.loaded.rows.n_rows or 0) * problems * self.classes <= CACHE_BYTES
+            else None
+        )
 
     def _about(self, pull: Tensor, problems: int) -> Tensor:
         """Sums times [x, 1], shape (p + 1, a k), as means about the mean of the features, shape (a, p + 1, k)."""
