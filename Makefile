@@ -45,7 +45,7 @@ $(VENV)/.user: $(shell find src -type f -not -name '*.py[co]' -not -name '*.nb[c
 $(VENV)/.user: WHAT := .
 $(VENV)/.user: SIZE := 450 MB, 1.8 GB on disk
 $(VENV)/.dev: WHAT := -e '.[dev]'
-$(VENV)/.dev: SIZE := 540 MB, 2.1 GB on disk
+$(VENV)/.dev: SIZE := 600 MB, 2.3 GB on disk
 $(VENV)/.user $(VENV)/.dev: pyproject.toml constraints.txt $(if $(WHOLE),,remake)
 	@$(if $(WHOLE),echo 'Updating $(VENV): pip downloads what is missing or changed.',$(make_venv))
 	@rm -f $(VENV)/.user $(VENV)/.dev
