@@ -265,7 +265,7 @@ def _warm_up(solver: Solver, maker: _Maker) -> None:
 
 def _optimum(objective: Objective) -> tuple[Optimum, Tensor]:
     """The optimum, and its coefficients in the units of the race."""
-    solution = solve(objective, infer=False)
+    solution = solve(objective)
     if solution.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     if solution.status is Status.SEPARATED:

@@ -47,15 +47,18 @@ class Track:
         self._gaps: dict[str, list[torch.Tensor]] = {}
         self._console = screen.console()
         self._live: Live | None = None
+        self._began = False
 
     def __enter__(self) -> Track:
-        if self._quiet:
-            return self
+        return self
+
+    def _begin(self) -> None:
+        """Show the table: with the first frames, for until then the race may refuse."""
+        self._began = True
         screen.paragraph(self._console, self._title)
         if self._console.is_terminal:
             self._live = Live(self._table(), console=self._console, refresh_per_second=12)
             self._live.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -63,13 +66,15 @@ class Track:
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             self._live.stop()
-        elif not self._quiet and kind is None:
+        elif self._began and kind is None:
             self._console.print(self._table())
 
     def put(self, name: str, frames: Frames) -> None:
         """Take new frames of a runner, as the callback of a race."""
         if self._quiet:
             return
+        if not self._began:
+            self._begin()
         parts = self._gaps.setdefault(name, [])
         parts.append(frames.gap)
         gap = torch.cat(parts)
