@@ -149,7 +149,7 @@ LOSSES: dict[str, Any] = {
 def test_other_losses(rng: np.random.Generator, loss: str, penalty: tl.GroupLasso) -> None:
     slope_of, draw = LOSSES[loss]
     y = draw(rng, 200)
-    X = (rng.normal(size=(200, 8)) + 0.3 * y[:, None] * np.array([0, 1, 0, 0, 0, 0, 1, 1])) * 2.0 + 1.0
+    X = (rng.normal(size=(200, 8)) + 1.5 * y[:, None] * np.array([0, 1, 0, 0, 0, 0, 1, 1])) * 2.0 + 1.0
     penalty = penalty.with_alpha(0.2 * penalty.alpha)
     fit = tl.fit(X, y, loss=loss, penalty=penalty)
     assert fit.status is tl.Status.CONVERGED
