@@ -2,12 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 import torchlinear.lab
 
-STATIC = __import__("pathlib").Path(torchlinear.lab.__file__).parent / "static"
+STATIC = Path(torchlinear.lab.__file__).parent / "static"
 MODULES = sorted((STATIC / "js").glob("*.js"))
 OWN = [
     path

@@ -56,9 +56,11 @@ def complaints() -> list[str]:
 def lab(page: Page, address: str, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Open the lab with a fragment and wait for the run; at the end nothing was complained of, nothing left."""
     visited: set[str] = set()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: visited.add(urllib.parse.urlparse(request.url).netloc))
-    page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    page.on(
+        "console", lambda message: message.type in ("error", "warning") and complaints.append(message.text)
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
     def load(fragment: str = "", *, wait: str = DONE) -> Page:

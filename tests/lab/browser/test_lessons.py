@@ -87,7 +87,7 @@ def test_lesson_two(lab):
     assert edge.tiny("BGD") < float("inf")
     assert over.ended("BGD") == "diverged"
     assert "2/λmax = 0.82" in over.why
-    assert chosen.rate("BGD") == pytest.approx(0.78, abs=0.006)
+    assert chosen.rate("BGD") == pytest.approx(0.41, abs=0.006)
 
 
 def test_lesson_three(lab):
@@ -103,10 +103,11 @@ def test_lesson_three(lab):
 
 def test_lesson_four(lab):
     same, scaled, standard, alike, both = (_run(lab, 4, task) for task in range(5))
-    assert 30 <= same.one("BGD") <= 50
+    assert 10 <= same.one("BGD") <= 20  # "some 15 passes"
     assert "35 times" in same.why
-    assert scaled.one("BGD") == float("inf")
-    assert standard.one("BGD") == 1.0
+    assert 700 < scaled.one("BGD") < 900
+    assert standard.one("BGD") == 2.0
+    assert alike.one("BGD") > 100
     assert 80 < float(alike.why.split(" times as steep")[0].split()[-1]) < 120
     assert both.one("BGD") == float("inf")
     assert both.gap("Newton") == 0.0
@@ -114,8 +115,8 @@ def test_lesson_four(lab):
 
 def test_lesson_five(lab):
     round_, scaled, small, real = (_run(lab, 5, task) for task in range(4))
-    assert round_.one("BGD") == 1.0 < min(round_.one("Adam"), round_.one("AdaGrad"))
-    assert max(scaled.one("Adam"), scaled.one("AdaGrad")) < 100 < 1000 < scaled.one("BGD")
+    assert round_.one("BGD") == 2.0 < min(round_.one("Adam"), round_.one("AdaGrad"))
+    assert max(scaled.one("Adam"), scaled.one("AdaGrad")) < 100 < 500 < scaled.one("BGD")
     assert small.tiny("AdaGrad") > 10 * small.tiny("Adam")
     assert real.one("AdaGrad") < min(real.one("Adam"), real.one("BGD"))
     assert real.tiny("Adam") < real.tiny("AdaGrad") < real.tiny("BGD")

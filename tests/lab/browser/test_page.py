@@ -66,7 +66,16 @@ def test_nothing_is_left_in_english(lab):
     words = page.evaluate(
         """() => [...document.querySelectorAll('main, aside, header, .transport')].map(e => e.innerText).join(' ')"""
     )
-    for english in ("Play", "Data set", "Features", "Standings", "Penalty", "Learning rate", "Runners", "Lesson"):
+    for english in (
+        "Play",
+        "Data set",
+        "Features",
+        "Standings",
+        "Penalty",
+        "Learning rate",
+        "Runners",
+        "Lesson",
+    ):
         assert english not in words
 
 
@@ -92,7 +101,9 @@ def _brightness(colour: str) -> float:
 
 
 @pytest.mark.browser_context_args(viewport={"width": 390, "height": 844})
-@pytest.mark.parametrize("fragment", ["", "lang=zh&lesson=2", "data=builtin:name=diabetes&standardize=true"])
+@pytest.mark.parametrize(
+    "fragment", ["", "lang=zh&lesson=2", "data=builtin:name=diabetes&standardize=true&runners=bgd&epochs=100"]
+)
 def test_a_phone_scrolls_in_one_direction_only(lab, fragment):
     page = lab(fragment)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -106,7 +117,9 @@ def test_a_phone_scrolls_in_one_direction_only(lab, fragment):
 
 
 def test_a_link_brings_back_what_was_chosen(lab):
-    page = lab("data=maker:n=80,noise=0.7,seed=3&runners=bgd:lr=0.05;newton&epochs=40&loss=huber&speed=2&by=seconds")
+    page = lab(
+        "data=maker:n=80,noise=0.7,seed=3&runners=bgd:lr=0.05;newton&epochs=40&loss=huber&speed=2&by=seconds"
+    )
     assert "80 rows" in page.inner_text("#data-panel .facts")
     rows = page.locator("#standings tbody tr")
     assert {row.split("\t")[0].strip() for row in rows.all_inner_texts()} == {"BGD", "Newton", "Exact"}

@@ -7,8 +7,9 @@ import { t } from "./i18n.js";
 export class FitChoices {
   #asked = "";
 
-  constructor(store, scatter, coefs, problem) {
-    Object.assign(this, { store, scatter, coefs, problem, run: null });
+  /** `changed()` is called when other points have come, `problem(error)` when they have not. */
+  constructor(store, scatter, coefs, { changed, problem }) {
+    Object.assign(this, { store, scatter, coefs, changed, problem, run: null });
     $("across").addEventListener("change", () => this.#points($("across").value));
     $("class-select").addEventListener("change", () => this.#output(Number($("class-select").value)));
     for (const [id, place] of [["axis-x", 0], ["axis-y", 1]]) {
@@ -45,6 +46,7 @@ export class FitChoices {
       const points = await api.pointsOf(data, target, feature);
       if (this.#asked === wanted) this.scatter.setPoints(points);
       this.scatter.setRun(this.run);
+      this.changed();
     } catch (problem) {
       this.problem(problem);
     }
@@ -55,7 +57,9 @@ export class FitChoices {
     this.scatter.output = k;
     this.coefs.output = k;
     this.coefs.refresh();
-    if (this.run) this.scatter.setRun(this.run);
+    if (!this.run) return;
+    this.scatter.setRun(this.run);
+    this.changed();
   }
 
   #axis(place, value) {

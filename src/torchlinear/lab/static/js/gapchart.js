@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { $, h } from "./dom.js";
-import { duration, number, power } from "./format.js";
+import { duration, gapText, number, power } from "./format.js";
 import { t } from "./i18n.js";
 import { colour, lookOf, nameOf, swatch } from "./palette.js";
 import { BEFORE, frameAt, placeOf, timeAt } from "./run.js";
@@ -144,6 +144,17 @@ export class GapChart {
     });
     const when = by === "passes" ? t("clock.passes", { passes: number(time) }) : duration(time);
     this.#reading.replaceChildren(h("div", {}, when), ...rows);
+  }
+
+  describe() {
+    this.note.textContent = t("gap.note");
+  }
+
+  /** Where every curve ends, for screen readers. */
+  label() {
+    const ends = [...(this.run?.tracks.values() ?? [])].filter((track) => track.length);
+    const list = ends.map((track) => `${nameOf(track.solver)} ${gapText(track.gap[track.length - 1], 1e-15 * (track.gap[0] || 1))}`);
+    return t("gap.label", { list: list.join(", ") });
   }
 
   #resize() {

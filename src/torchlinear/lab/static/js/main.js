@@ -17,7 +17,7 @@ import { Player } from "./player.js";
 import { dress, labelLanguage, watchPrefs } from "./prefs.js";
 import { RunnersPanel } from "./runnerspanel.js";
 import { Scatter } from "./scatter.js";
-import { Session } from "./session.js";
+import { Session, fileSpec } from "./session.js";
 import { Standings, linkReport } from "./standings.js";
 import { Store, decode } from "./state.js";
 import { watchTips } from "./tips.js";
@@ -39,9 +39,10 @@ const dataPanel = new DataPanel($("data-panel"), store, take);
 const modelPanel = new ModelPanel($("model-panel"), store);
 const runnersPanel = new RunnersPanel($("runners-panel"), store);
 const lessons = new Lessons($("lesson-nav"), $("lesson"), go);
-const choices = new FitChoices(store, scatter, coefs, problem);
+const choices = new FitChoices(store, scatter, coefs, { problem, changed: describe });
 const session = new Session(hear);
 const editing = new Editing(scatter, { changed: pointsChanged, say });
+let following = false; // whether a change comes from the address, which is then written already
 let byHand = false; // whether the data set that comes was made by moving points
 
 const refresh = later(REST, (how) => session.refresh(store.get(), how));
@@ -106,11 +107,11 @@ function describe() {
   editing.enabled = editable;
   scatter.describe(editable);
   contour.describe();
-  $("gap").setAttribute("aria-label", t("gap.title"));
-  $("gap-note").textContent = t("gap.note");
+  gap.describe();
   $("fit").setAttribute("aria-label", `${scatter.label()} ${editable ? t("edit.keys") : ""}`);
   $("map").setAttribute("aria-label", contour.label());
   $("coefs").setAttribute("aria-label", coefs.label());
+  $("gap").setAttribute("aria-label", gap.label());
 }
 
 function problem(error) {
@@ -135,7 +136,7 @@ async function take(file) {
   say(t("said.reading", { name: file.name }));
   try {
     const dataset = await session.take(file);
-    store.set({ data: { kind: "file", id: dataset.id, name: dataset.name }, target: null, features: null, start: null, axes: null, loss: dataset.loss });
+    store.set({ data: fileSpec(dataset), target: null, features: null, start: null, axes: null, loss: dataset.loss });
   } catch (error) {
     problem(error);
   }
@@ -147,7 +148,6 @@ async function go(lesson, task) {
   const state = lesson ? stateOf(lesson, task, before) : { lesson: 0, task: 0 };
   store.set(state);
   if (lesson !== before.lesson) {
-    write(store.get(), { entry: true });
     fold(lesson > 0);
     await lessons.render(store.get());
     if (lesson) lessons.focus();
@@ -169,7 +169,7 @@ function fold(closed) {
 const narrow = () => matchMedia("(max-width: 900px)").matches;
 
 store.on(async (keys, state) => {
-  write(state);
+  write(state, { entry: keys.has("lesson") && !following });
   if (keys.has("speed")) player.speed = state.speed;
   if (keys.has("by")) {
     player.setClock(state.by);
@@ -224,7 +224,9 @@ async function begin() {
   watchPrefs(store, language, redress);
   watchTips();
   watchAddress((state, fragment) => {
+    following = true;
     store.set(bareLesson(fragment) ? stateOf(state.lesson, state.task, state) : state);
+    following = false;
     lessons.render(store.get());
   });
   $("problem-close").addEventListener("click", () => ($("problem").hidden = true));
@@ -237,7 +239,7 @@ async function begin() {
   });
   if (known.data && store.get().data.kind === "tutorial") {
     session.adopt(known.data);
-    store.set({ data: { kind: "file", id: known.data.id, name: known.data.name }, loss: known.data.loss });
+    store.set({ data: fileSpec(known.data), loss: known.data.loss });
   }
   refresh({ keep: false, rest: beginsAtRest(store.get()) });
   document.body.dataset.ready = "true";

@@ -13,8 +13,12 @@ class Track {
     this.coef = [];
   }
 
+  /** Take frames in, but none that lies beyond the numbers there are: nothing could be drawn of it. */
   add(frames) {
-    for (const column of ["passes", "seconds", "loss", "gap", "coef"]) this[column].push(...frames[column]);
+    frames.coef.forEach((coef, i) => {
+      if (coef.includes(null)) return;
+      for (const column of ["passes", "seconds", "loss", "gap", "coef"]) this[column].push(frames[column][i]);
+    });
   }
 
   get length() {

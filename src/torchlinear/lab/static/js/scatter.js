@@ -118,7 +118,7 @@ export class Scatter {
   #star(context) {
     const { exact } = this;
     if (!this.run?.meta || !exact) return;
-    const at = 2 * Math.round(0.9 * (exact.length / 2 - 1));
+    const at = exact.length - 4; // right of the last point
     mark(context, "star", exact[at], exact[at + 1], 7, colour("exact"), colour("card"));
   }
 
@@ -158,8 +158,10 @@ export class Scatter {
     const optimum = run?.meta?.optimum;
     if (optimum && run.meta.names.length === 1 && !this.probability) {
       const { slopes, intercept } = inDataUnits(optimum.coef, run.meta, 1);
-      const sign = intercept < 0 ? "−" : "+";
-      const equation = `${run.spec.target} = ${number(slopes[0], 4)} ${run.meta.names[0]} ${sign} ${number(Math.abs(intercept), 4)}`;
+      const dust = 1e-12 * Math.max(...points.y.map(Math.abs)); // of rounding: no part of the answer
+      const rest = Math.abs(intercept) < dust ? 0 : intercept;
+      const sign = rest < 0 ? "−" : "+";
+      const equation = `${run.spec.target} = ${number(slopes[0], 4)} ${run.meta.names[0]} ${sign} ${number(Math.abs(rest), 4)}`;
       parts.push(t("fit.equation", { equation }));
     }
     if (run?.meta?.names.length > 1) parts.push(t("fit.others", { feature: points.feature }));

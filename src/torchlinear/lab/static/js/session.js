@@ -48,7 +48,7 @@ export class Session {
   /** Use a data set that the server holds already. */
   adopt(dataset) {
     this.dataset = dataset;
-    this.#made = JSON.stringify({ kind: "file", id: dataset.id });
+    this.#made = JSON.stringify(fileSpec(dataset));
     this.#hear("dataset", dataset);
   }
 
@@ -90,6 +90,9 @@ export class Session {
     this.#cancel = null;
   }
 }
+
+/** How the state names a data set that came as a file. */
+export const fileSpec = ({ id, name }) => ({ kind: "file", id, name });
 
 /** What to run on this data set: the choices that fit it, and its own suggestions for the others. */
 export function choose(state, dataset) {

@@ -64,7 +64,7 @@ export function encode(state) {
     const text = write(state[key]);
     if (text !== null) parts.set(key, text);
   }
-  return parts.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%3B/g, ";");
+  return parts.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%3B/g, ";").replace(/%3D/g, "=");
 }
 
 /** The state in a fragment; what it does not know or cannot read stays as usual. */

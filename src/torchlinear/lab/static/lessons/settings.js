@@ -42,8 +42,8 @@ export const LESSONS = [
       { state: { data: pair(), runners: plain, epochs: 1000 } },
       { state: { data: pair({ scale: 20 }), runners: plain, epochs: 1000 } },
       { state: { data: pair({ scale: 20 }), runners: plain, epochs: 1000, standardize: true } },
-      { state: { data: pair({ collinearity: 0.98 }), runners: plain, epochs: 1000, standardize: true } },
-      { state: { data: pair({ scale: 20, collinearity: 0.98 }), runners: [...plain, runnerOf("newton")], epochs: 1000 } },
+      { state: { data: pair({ collinearity: 0.98 }), runners: plain, epochs: 1000, standardize: true, start: [4, -4, 0] } },
+      { state: { data: pair({ scale: 20, collinearity: 0.98 }), runners: [...plain, runnerOf("newton")], epochs: 1000, start: [6, 0, 0.8] } },
     ],
   },
   {
