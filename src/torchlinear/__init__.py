@@ -79,8 +79,8 @@ if TYPE_CHECKING:
     from torchlinear.selection.validated import CrossValidation
     from torchlinear.solvers.cholesky import Cholesky
     from torchlinear.solvers.coordinate import Coordinate
-    from torchlinear.solvers.interior_point import InteriorPoint
     from torchlinear.solvers.fista import FISTA
+    from torchlinear.solvers.interior_point import InteriorPoint
     from torchlinear.solvers.lbfgs import LBFGS
     from torchlinear.solvers.newton import Newton
     from torchlinear.solvers.newton_cg import NewtonCG
@@ -176,6 +176,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "FISTA",
     "L1",
     "L1L2",
     "L2",

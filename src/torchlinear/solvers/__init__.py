@@ -22,6 +22,9 @@ REGISTRY = Registry(
         "coordinate": Entry(
             "solvers.coordinate:Coordinate", "Coordinate descent, for L1 and elastic net: exact zeros."
         ),
+        "fista": Entry(
+            "solvers.fista:FISTA", "Accelerated proximal gradient descent: smooth losses, any penalty."
+        ),
         "proximal_newton": Entry(
             "solvers.proximal_newton:ProximalNewton",
             "Newton with coordinate descent inside: L1 with any smooth loss.",

@@ -35,7 +35,7 @@ from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
-from torchlinear.solvers.descent_losses import level_of
+from torchlinear.solvers.descent_losses import inside, level_of
 from torchlinear.solvers.descent_way import Way, picks
 from torchlinear.solvers.descent_ways import way_of
 from torchlinear.solvers.frame import Level, Spectrum
@@ -180,7 +180,7 @@ class Descent(Solver):
     def init(self, problem: Any, coef: Tensor) -> State:
         """State before the first step."""
         memory, quadratic = {}, isinstance(problem, QuadraticObjective)
-        coef = coef if quadratic else _inside(problem, coef)
+        coef = coef if quadratic else inside(problem, coef)
         if self.lr is None and not quadratic:
             level = level_of(problem, coef)
             memory["level"] = torch.from_numpy(np.stack([level.bend, level.reach]))
@@ -369,14 +369,6 @@ class Descent(Solver):
         if not objective.intercept:
             group[k * p :] = -1
         return Rule(self.code, hyper, spans_of(group), lasso=way.prices)
-
-
-def _inside(problem: SummedObjective, coef: Tensor) -> Tensor:
-    """`coef`, or where the model of the intercept alone or the loss itself would start, if it is out of the domain."""
-    for at in (coef, problem.start):
-        if math.isfinite(problem.value(at)):
-            return at
-    return problem.first_step()
 
 
 def _ceiling(problem: SummedObjective, coef: Tensor, level: Level) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from torchlinear.solvers.frame import Level
 if TYPE_CHECKING:
     from torchlinear.summed import SummedObjective
 
-__all__ = ["criterion_of", "level_of", "steepest"]
+__all__ = ["criterion_of", "inside", "level_of", "steepest"]
 
 Array = NDArray[np.float64]
 
@@ -73,3 +74,11 @@ def _slope_of_mean(loss: Loss, eta: Tensor) -> Array:
 def steepest(loss: Loss, level: Level) -> Array:
     """The most that the loss bends, shape (k,), or `SAFETY` times what it bends at the start."""
     return np.full_like(level.bend, loss.bound) if loss.bound is not None else SAFETY * level.bend
+
+
+def inside(problem: SummedObjective, coef: Tensor) -> Tensor:
+    """`coef`, or where the model of the intercept alone or the loss itself would start, if it is out of the domain."""
+    for at in (coef, problem.start):
+        if math.isfinite(problem.value(at)):
+            return at
+    return problem.first_step()

@@ -22,7 +22,7 @@ from torchlinear.sparse import SparseRows
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["Way", "picks"]
+__all__ = ["Smooth", "Way", "picks"]
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,22 @@ Array = NDArray[np.float64]
 def picks(rows: Rows) -> bool:
     """Whether rows can be picked in any order."""
     return isinstance(rows, (TensorRows, SparseRows))
+
+
+@dataclass(frozen=True, slots=True)
+class Smooth:
+    """The smooth part of an objective at a point.
+
+    Attributes
+    ----------
+    value : float
+        Its value.
+    slope : Tensor, shape (p + 1, k)
+        Its derivative by coefficients about the frame's centre, in the user's units.
+    """
+
+    value: float
+    slope: Tensor
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,10 @@ class Way(ABC):
     @abstractmethod
     def slope(self, theta: Array) -> Array:
         """The slope of the objective's smooth part at theta."""
+
+    @abstractmethod
+    def smooth(self, coef: Tensor) -> Smooth:
+        """The smooth part at coefficients in the user's units, shape (p + 1, k)."""
 
     @abstractmethod
     def epochs(self, rule: Rule, walk: Walk, rates: Array) -> Epochs:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,7 +34,7 @@ from torchlinear.solvers.descent_batches import (
     tiles_of,
 )
 from torchlinear.solvers.descent_losses import criterion_of, steepest
-from torchlinear.solvers.descent_way import Way
+from torchlinear.solvers.descent_way import Smooth, Way
 from torchlinear.solvers.frame import Frame, Level, Spectrum, eigenvalues, quadratic, spectrum
 from torchlinear.statistics import Triangle
 
@@ -122,6 +124,7 @@ class SquaredWay(Way):
             return None
         return batches(rows, self.frame, self.strength, self.size)
 
+    @cached_property
     def _form(self) -> descent.Quadratic:
         """The loss of all rows; kept, for steps may be many and short."""
         factor, strength, f = self.objective.factor, self.strength, self.frame
@@ -134,7 +137,7 @@ class SquaredWay(Way):
 
     def spectrum(self) -> Spectrum:
         """See `Way`."""
-        return spectrum(self._form())
+        return spectrum(self._form)
 
     @property
     def steepest(self) -> float:
@@ -143,12 +146,26 @@ class SquaredWay(Way):
 
     def slope(self, theta: Array) -> Array:
         """See `Way`."""
-        still = Rule(update.SGD, np.zeros((1, 8)), np.empty((0, 3), dtype=np.int64))
-        return self.epochs(still, Walk.start(theta, rows=1), np.zeros((1, 1))).walk.grad
+        return self._still(theta).walk.grad
+
+    def smooth(self, coef: Tensor) -> Smooth:
+        """See `Way`."""
+        at, (p, k) = (
+            self._still(self.frame.theta(coef)),
+            (self.objective.n_features, self.objective.n_outputs),
+        )
+        weight, last = at.walk.grad[: k * p].reshape(k, p).T, at.walk.grad[k * p :] * self.objective.intercept
+        slope = np.vstack([weight / self.frame.scale[:, None], last]) / self.frame.target_scale
+        return Smooth(float(at.losses[0]), torch.from_numpy(slope))
+
+    def _still(self, theta: Array) -> Epochs:
+        """An epoch that goes nowhere."""
+        nowhere = Rule(update.SGD, np.zeros((1, 8)), np.empty((0, 3), dtype=np.int64))
+        return self.epochs(nowhere, Walk.start(theta, rows=1), np.zeros((1, 1)))
 
     def epochs(self, rule: Rule, walk: Walk, rates: Array) -> Epochs:
         """See `Way`."""
-        return descent.full_batch(self._form(), rule, walk, rates)
+        return descent.full_batch(self._form, rule, walk, rates)
 
 
 @dataclass(frozen=True)
@@ -269,6 +286,14 @@ class SummedWay(Way):
     def slope(self, theta: Array) -> Array:
         """See `Way`; the objective keeps its last sums."""
         return self._slope(self.frame.coef(theta))
+
+    def smooth(self, coef: Tensor) -> Smooth:
+        """See `Way`."""
+        objective, W, penalty = self.objective, self.objective.weight, self.objective.penalty
+        sums, centre = objective.at(coef), self.frame.centre[:, None]
+        slope = np.vstack([objective.pull(coef, centre), sums.pull[-1] * objective.intercept]) / W
+        squares = 0.0 if penalty is None else 0.5 * float((penalty.gradient(coef[:-1]) * coef[:-1]).sum())
+        return Smooth(sums.value / W + squares, torch.from_numpy(slope))
 
     def _slope(self, coef: Tensor) -> Array:
         objective, W = self.objective, self.objective.weight
