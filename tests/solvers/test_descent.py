@@ -304,3 +304,21 @@ def test_descent_through_fit():
         fit = tl.fit(X, y, solver=make())
         assert fit.status.label == "converged", make
         np.testing.assert_allclose(np.asarray(fit.coef), np.asarray(exact.coef), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 1}, {"batch_size": 7}, {"batch_size": 7, "momentum": 0.9}]
+)
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_epochs_together_give_the_bits_of_epochs_one_by_one(rng, monkeypatch, loss, options):
+    X = torch.from_numpy(rng.normal(size=(53, 3)))
+    y = X.sum(dim=1) + torch.from_numpy(rng.normal(size=53))
+    y = y if loss == "squared" else (y > 0).double()
+    solver = rules.SGD(0.05, epochs=40, seed=3, schedule="cosine", **options)
+    fits = []
+    for together in (2**20, 100, 1):  # rows that one call of the kernel may run: many epochs, one, none
+        monkeypatch.setattr("torchlinear.solvers.descent.TOGETHER", together)
+        fits.append(tl.fit(X, y, loss=loss, penalty=L2(0.01), solver=solver, tol=1e-300))
+    assert len(fits[0].history) == 40
+    assert all(torch.equal(fit.coef, fits[0].coef) for fit in fits)
+    assert all(torch.equal(fit.history.loss, fits[0].history.loss) for fit in fits)

@@ -27,7 +27,7 @@ __all__ = ["Judge", "judge_of"]
 Array = NDArray[np.float64]
 
 TOGETHER = 4_000_000  # linear predictors of frames that are computed at once
-EVALUATED = 400_000_000  # numbers of X that frames of a runner may read, about a second
+EVALUATED = 200_000_000  # numbers of X that frames of a runner may read, about half a second
 FEWEST = 60  # frames whatever they cost
 
 

@@ -132,10 +132,10 @@ def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
     if left >= 1.0 or left == 0.0:
         return ""
     half = math.log(0.5) / math.log(left)
-    many = f"half takes {_number(max(half, 1.0))} passes" if half > 1.0 else "less than half"
+    many = f" (half takes {_number(half)} passes)" if half > 1.0 else ""
     return (
-        f"{entry.name}: near the optimum each pass leaves {left:.6g} of the error along the {where} direction "
-        f"({many}), where {_percent(_along(facts, slow))} of the gap lay at the start."
+        f"{entry.name}: near the optimum each pass leaves {left:.6g} of the error along the {where} direction{many}, "
+        f"where {_percent(_along(facts, slow))} of the gap lay at the start."
     )
 
 

@@ -95,6 +95,14 @@ class Runner:
         How it ended.
     why : str
         What explains it, computed from the data; empty when there is nothing to say.
+
+    Examples
+    --------
+    >>> import torch, torchlinear as tl
+    >>> x = torch.linspace(0, 1, 20, dtype=torch.float64)
+    >>> runner = tl.race(x, x.exp(), solvers=["bgd"], lr=0.3, epochs=500)["bgd"]
+    >>> runner.label, runner.within[0.1].passes, runner.passes[-1].item()
+    ('bgd, lr 0.3', 1.0, 500.0)
     """
 
     name: str
