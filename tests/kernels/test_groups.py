@@ -106,7 +106,8 @@ def test_the_kernels_are_their_python_twins(rng: np.random.Generator) -> None:
     for a, b in ((0, 3), (4, 9)):  # as in the kernels' own coordinates
         H[a:b, a:b] = np.diag(np.diag(H[a:b, a:b]))
     ends = []
-    for run in (sweep, sweep.function):
+    runs: tuple[Any, ...] = (sweep, sweep.function)
+    for run in runs:
         pull, beta, work = G.copy(), np.zeros((9, 3)), np.empty((9, 3))
         count = run(H, pull, beta, edges, strengths, work, 1e-12, 20)
         ends.append((count, pull, beta))
@@ -114,6 +115,7 @@ def test_the_kernels_are_their_python_twins(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=0, atol=1e-14)
     np.testing.assert_allclose(ends[0][2], ends[1][2], rtol=0, atol=1e-14)
     moved = [np.zeros((9, 3)) for _ in range(2)]
-    for run, beta in zip((alone, alone.function), moved):
+    runs = (alone, alone.function)
+    for run, beta in zip(runs, moved):
         run(H, G, beta, edges, strengths, np.empty((9, 3)))
     np.testing.assert_allclose(moved[0], moved[1], rtol=1e-13, atol=1e-15)
