@@ -12,6 +12,7 @@ from torchlinear.api import chosen_for, fit
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.problem import pose
 from torchlinear.solvers import REGISTRY
+from torchlinear.solvers.auto import refusal
 from torchlinear.solvers.base import Solver
 
 __all__ = ["SolverChoice", "choose"]
@@ -45,7 +46,7 @@ class SolverChoice:
         for name, reason in self.refusals.items():
             same.setdefault(reason, []).append(name)
         rows = [("solver", self.why)]
-        rows += [("too", f"{', '.join(self.able)}: when asked for")] if self.able else []
+        rows += [("also", f"{', '.join(self.able)}: when asked for")] if self.able else []
         for reason, names in same.items():
             named = len(names) == 1 and reason.startswith(names[0])
             rows.append(("not", reason if named else f"{', '.join(names)}: {reason}"))
@@ -106,7 +107,7 @@ def choose(data: Any, target: Any = None, **arguments: Any) -> SolverChoice:
     others: dict[str, Solver] = {
         name: REGISTRY.load(name)() for name in REGISTRY.entries if name != solver.name
     }
-    said = {name: other.refusal(objective) for name, other in others.items()}
+    said = {name: refusal(other, objective) for name, other in others.items()}
     return SolverChoice(
         solver.name,
         why,
