@@ -23,7 +23,9 @@ __all__ = ["JITTER", "Walk"]
 Array = NDArray[np.float64]
 
 ITERATIONS = 100
-STALLS = 5  # iterations that neither narrow the gap nor come nearer to a feasible dual: rounding has taken over
+STALLS = (
+    5  # iterations that neither narrow the gap nor come nearer to a feasible dual: rounding has taken over
+)
 SHORTENED = 0.9995  # of the step to the boundary
 JITTER = 1e-14  # of each diagonal entry: columns that depend on others do no harm
 PERFECT = 1e-14  # of the sizes that residuals begin with, what is rounding

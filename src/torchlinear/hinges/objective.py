@@ -84,7 +84,10 @@ class HingeObjective(PinballObjective):
             return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2'."
         if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
             given = "no penalty" if self.penalty is None else str(self.penalty)
-            return f"{name} loss with {given} has no unique optimum; use penalty=tl.L2(alpha), as support vector machines do."
+            return (
+                f"{name} loss with {given} has no unique optimum; use penalty=tl.L2(alpha), as support vector "
+                "machines do."
+            )
         if min(p, self.spread.rows) > MOST:
             return (
                 f"{name} loss takes up to {MOST:,} columns or as many rows, not {p:,} columns of "
