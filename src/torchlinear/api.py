@@ -18,6 +18,7 @@ from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
 from torchlinear.information import Information, information, joint_information, separated, told_apart
+from torchlinear.jeffreys import JeffreysObjective
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
@@ -27,7 +28,7 @@ from torchlinear.quadratic import QuadraticObjective
 from torchlinear.sandwich import Sandwich, sandwich
 from torchlinear.solution import Solution
 from torchlinear.solvers import REGISTRY as SOLVERS
-from torchlinear.solvers.auto import choose
+from torchlinear.solvers.auto import choose, refusal
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.joint import DAMPED, MOST_COEFFICIENTS, Joint
 from torchlinear.summed import SummedObjective
@@ -36,6 +37,7 @@ __all__ = ["chosen_for", "fit", "load", "objective_of", "solve"]
 
 MOST_INFORMED = 1_000  # coefficients of all classes together whose covariance is kept: 8 MB
 LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
+HOVERING = 0.1  # certificate up to which noisy steps may have ended above their start
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
 
@@ -185,9 +187,14 @@ def solve(
     )
     if outcome.status is Status.INTERRUPTED and outcome.state.epoch == outcome.state.cursor == 0:
         raise KeyboardInterrupt
-    if outcome.status in LIMITED and objective.value(outcome.state.coef) > objective.value(start):
+    if outcome.status in LIMITED and _astray(objective, outcome.state.coef, start):
         outcome = replace(outcome, status=Status.DIVERGED)
     return _record(objective, outcome, why, weight_type, infer)
+
+
+def _astray(objective: Objective, coef: Tensor, start: Tensor) -> bool:
+    """Whether a descent ended higher than it began, and not only because it hovers about a start that was best."""
+    return objective.value(coef) > objective.value(start) and objective.certificate(coef) > HOVERING
 
 
 def chosen_for(objective: Objective, solver: str | Solver = "auto") -> tuple[Solver, str]:
@@ -202,9 +209,9 @@ def chosen_for(objective: Objective, solver: str | Solver = "auto") -> tuple[Sol
         except interruption.Interrupted:
             raise KeyboardInterrupt from None
         chosen, why = choice.solver, choice.reason
-    refusal = chosen.refusal(objective)
-    if refusal is not None:
-        raise InvalidInput(f"solver={chosen.name!r}: {refusal}")
+    reason = refusal(chosen, objective)
+    if reason is not None:
+        raise InvalidInput(f"solver={chosen.name!r}: {reason}")
     return chosen, why
 
 
@@ -257,7 +264,9 @@ def _joint(objective: Objective, coef: Tensor) -> Joint | None:
 def _information(
     objective: Objective, coef: Tensor, model: Joint | None, weight_type: str | None
 ) -> Information | Sandwich | None:
-    """What inference needs, of fits without a penalty."""
+    """What inference needs, of fits without a penalty, or with one that takes a bias away."""
+    if isinstance(objective, JeffreysObjective):
+        return information(objective, coef)
     if not isinstance(objective, SummedObjective) or objective.penalty is not None:
         return None
     if not objective.loss.likelihood:
@@ -274,7 +283,7 @@ def _separated(
     objective: Objective, coef: Tensor, known: Information | Sandwich | None, model: Joint | None
 ) -> tuple[str, ...]:
     """Features that tell the targets apart without error, so that no coefficients are the best."""
-    if not isinstance(objective, SummedObjective):
+    if not isinstance(objective, SummedObjective) or isinstance(objective, JeffreysObjective):
         return ()
     if model is not None:
         return separated(objective, model.step(objective, coef)[0][:-1])

@@ -269,5 +269,5 @@ def _goodness(block: Block, loss: Loss, coef: Tensor, null: Tensor) -> Goodness:
                 loss.constant(y, weight),
             ]
         )
-    sums = np.array([[float(weight @ part) for part in parts] for parts in found])
+    sums = np.array([[float(weight @ part.double()) for part in parts] for parts in found])
     return Goodness(*sums.T)

@@ -461,7 +461,9 @@ def test_a_schedule_says_what_is_wrong_with_it() -> None:
         tl.fit([[0.0], [1.0]], [0.0, 1.0], solver=tl.SGD(lr=0.1, schedule=lambda e: 1.0 - e))
 
 
-@pytest.mark.parametrize("solver", [*ON_ALL_ROWS, rules.Adagrad(), rules.Adam(), rules.RMSprop()], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "solver", [*ON_ALL_ROWS, rules.Adagrad(), rules.Adam(), rules.RMSprop()], ids=lambda s: s.name
+)
 def test_steps_are_halved_where_the_loss_bends_more_than_at_the_start(solver: Descent, rng: Random) -> None:
     X = rng.normal(size=(400, 2))
     y = rng.poisson(np.exp(2.5 * X[:, :1] - 1.0)).astype(np.float64)  # means from 1e-4 to 1e3
@@ -546,3 +548,12 @@ def test_fit_says_what_runs() -> None:
         assert ("halved where the objective rises" in fit.solver) == halved
     own = tl.fit(X, y, loss="logistic", solver=tl.Adam(lr=0.1, schedule="cosine"))
     assert own.solver.startswith("adam: all rows a step, lr=0.1 times cosine in your units")
+
+
+def test_noise_about_the_best_start_is_no_divergence(rng: Random) -> None:
+    X = rng.normal(size=(200, 2))
+    y = rng.gamma(2.0, size=200)
+    fit = tl.fit(X, y, loss="gamma", link="log", penalty=tl.L1(10.0), solver=tl.SGD(batch_size=8, epochs=3))
+    assert fit.status is tl.Status.BUDGET_USED
+    with pytest.warns(tl.ConvergenceWarning, match="diverged"):
+        tl.fit(100.0 * X, y, loss="gamma", link="log", solver=tl.SGD(lr=10.0, batch_size=8, epochs=3))

@@ -22,9 +22,11 @@ from torchlinear.sparse import SparseRows
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["Smooth", "Way", "picks"]
+__all__ = ["DIVERGED", "Smooth", "Way", "picks"]
 
 Array = NDArray[np.float64]
+
+DIVERGED = np.errstate(over="ignore", invalid="ignore")  # coefficients may have grown beyond all bounds
 
 
 def picks(rows: Rows) -> bool:
@@ -155,6 +157,7 @@ class Way(ABC):
         assert self.view is not None
         return shuffle(self.view, rule, walk, rates, order)
 
+    @DIVERGED
     def _batch(self, picked: Tensor, coef: Tensor) -> tuple[float, Array]:
         """The objective of some of the rows, and its slope by theta."""
         block, objective = self._picked(picked).counted(), self.objective

@@ -34,7 +34,7 @@ from torchlinear.solvers.descent_batches import (
     tiles_of,
 )
 from torchlinear.solvers.descent_losses import criterion_of, steepest
-from torchlinear.solvers.descent_way import Smooth, Way
+from torchlinear.solvers.descent_way import DIVERGED, Smooth, Way
 from torchlinear.solvers.frame import Frame, Level, Spectrum, eigenvalues, quadratic, spectrum
 from torchlinear.statistics import Triangle
 
@@ -264,6 +264,7 @@ class SummedWay(Way):
         bend = float((self._reach2 * steepest(self.objective.loss, self.level)).max())
         return bend * steepest_row(self.objective.rows, self.frame, self.objective.intercept)
 
+    @DIVERGED
     def epochs(self, rule: Rule, walk: Walk, rates: Array) -> Epochs:
         """See `Way`."""
         if self._tiled:
