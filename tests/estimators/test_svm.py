@@ -93,7 +93,13 @@ def test_values_of_svc(
 def test_values_of_svr(rows: tuple[Any, Any, Any], weighted: bool, epsilon: float, loss: str) -> None:
     X, y, weight = rows
     given, smooth = weight if weighted else None, loss.startswith("squared")
-    parameters = {"C": 0.3, "epsilon": epsilon, "loss": loss, "dual": not smooth, "fit_intercept": False}
+    parameters: dict[str, Any] = {
+        "C": 0.3,
+        "epsilon": epsilon,
+        "loss": loss,
+        "dual": not smooth,
+        "fit_intercept": False,
+    }
     ours = LinearSVR(**parameters).fit(X, y, given)
     theirs = liblinear(reference.LinearSVR(**parameters), X, y, given)
     tolerance = NEWTON if smooth else COORDINATE
