@@ -68,7 +68,13 @@ def test_it_ends_while_a_page_still_listens(tmp_path) -> None:
 
     with running(folder=tmp_path) as (process, url):
         data = ask(f"{url}api/data", {"kind": "maker", "n": 20_000, "features": 5})
-        plan = {"data": data["id"], "target": "y", "features": data["features"], "epochs": 1_000_000}
+        plan = {
+            "data": data["id"],
+            "target": "y",
+            "features": data["features"],
+            "epochs": 1_000_000,
+            "seconds": 600,
+        }
         run = ask(f"{url}api/runs", plan | {"runners": [{"solver": "sgd"}]})["run"]
         with urllib.request.urlopen(f"{url}api/runs/{run}/events", timeout=30) as stream:
             assert stream.readline() == b"event: start\n"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 
 from torchlinear.lab.server import Lab
 from torchlinear.lab.serving import listen
@@ -111,6 +112,15 @@ def read_events(text: str) -> Iterator[tuple[str, Any]]:
         if block and not block.startswith(":"):
             name, data = block.split("\n")
             yield name.removeprefix("event: "), strict(data.removeprefix("data: "))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Torch in one thread: what is computed here is small, and threads of a busy machine wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

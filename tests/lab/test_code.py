@@ -24,13 +24,8 @@ EPOCHS = 15
 def executed(text: str) -> dict:
     """Run a program as it stands; what it defined."""
     found: dict = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a hundred rows are not worth more, and a busy machine makes them wait
-    try:
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile(text, "shown", "exec"), found)
-    finally:
-        torch.set_num_threads(threads)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(text, "shown", "exec"), found)
     assert out.getvalue()
     return found
 

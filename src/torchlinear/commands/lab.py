@@ -40,21 +40,16 @@ def lab(
     if not 0 < max_upload < 1e6:
         raise InvalidInput(say("lab.no_size", size=max_upload))
     with screen.busy(say("demo.loading")):
-        from torchlinear.lab.data import DataSet
+        from torchlinear.lab.files import read_file
         from torchlinear.lab.safety import Refused
         from torchlinear.lab.server import Lab
         from torchlinear.lab.serving import listen
 
-        def given() -> DataSet | None:
-            from torchlinear.lab.files import read_file
-
-            return None if data is None else read_file(data, str(data))
-
-        listening = listen(host, port, unsafe=unsafe_host)
         try:
-            first = given()
+            first = None if data is None else read_file(data, str(data))
         except Refused as refusal:
             raise InvalidInput(str(refusal)) from None
+        listening = listen(host, port, unsafe=unsafe_host)
 
     def ready() -> None:
         if common.json:

@@ -6,7 +6,7 @@ where they end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torchlinear.lab.data import DataSet
@@ -25,16 +25,26 @@ CRITERIA = {
 }
 
 
-def program(stage: Stage, runner: str | None = None) -> dict[str, str]:
-    """The programs of a run, or of one of its runners: ``torch`` and ``torchlinear``."""
+def program(
+    stage: Stage, runner: str | None = None, cut: Mapping[str, float] | None = None
+) -> dict[str, str]:
+    """The programs of a run, or of one of its runners: ``torch`` and ``torchlinear``.
+
+    `cut` has the passes of runners whose time was over before their epochs were.
+    """
     entrants = [racer.entrant for racer in stage.running]
     if runner is not None:
         entrants = [entrant for entrant in entrants if entrant.id == runner]
         if not entrants:
             raise Refused(404, "There is no such runner in this run.")
+    notes = "".join(
+        f"# {entrant.id} was stopped in the lab after {cut[entrant.id]:,.4g} passes; here it runs to its end.\n"
+        for entrant in entrants
+        if cut and entrant.id in cut
+    )
     return {
-        "torch": _torch(stage, entrants),
-        "torchlinear": _torchlinear(stage, entrants),
+        "torch": notes + _torch(stage, entrants),
+        "torchlinear": notes + _torchlinear(stage, entrants),
         "runner": runner or "all",
     }
 

@@ -18,6 +18,7 @@ from torchlinear.lab.safety import Refused
 __all__ = ["LOSSES", "MOST_EPOCHS", "MOST_RUNNERS", "SOLVERS", "Entrant", "Numbers", "Plan", "SolverKind"]
 
 MOST_EPOCHS, MOST_RUNNERS, MOST_FEATURES = 1_000_000, 12, 200
+SECONDS = 10.0  # of a run, unless the page asks for more
 LOSSES = ("squared", "huber", "logistic", "softmax")
 PENALTIES = ("none", "l1", "l2")
 
@@ -130,10 +131,12 @@ class Plan:
         Whether each feature is brought to mean 0 and standard deviation 1 first.
     epochs, seed : int
         Passes over the rows, and the seed of their order.
+    seconds : float
+        That all runners together may take.
     start : nested tuple or None
         Coefficients to start from, p + 1 rows of k, the intercept last; None for zeros.
     axes : (int, int) or None
-        Which of the flattened coefficients the map shows.
+        Which of the flattened coefficients the map shows; None for those that matter most.
     """
 
     data: DataSet
@@ -147,6 +150,7 @@ class Plan:
     standardize: bool
     epochs: int
     seed: int
+    seconds: float
     start: tuple[tuple[float, ...], ...] | None
     axes: tuple[int, int] | None
 
@@ -171,6 +175,7 @@ class Plan:
             standardize=fields.flag(body, "standardize"),
             epochs=fields.whole(body, "epochs", 1_000, 1, MOST_EPOCHS),
             seed=fields.whole(body, "seed", 0),
+            seconds=fields.number(body, "seconds", SECONDS, 0.1, 600.0),
             start=_start(body.get("start"), len(features) + 1, outputs),
             axes=_axes(body.get("axes"), size),
         )
@@ -273,7 +278,7 @@ def _start(given: Any, rows: int, columns: int) -> tuple[tuple[float, ...], ...]
 
 def _axes(given: Any, size: int) -> tuple[int, int] | None:
     if given is None:
-        return (0, 1) if size >= 2 else None
+        return None
     pair = fields.numbers(given, "axes", range(2, 3))
     a, b = int(pair[0]), int(pair[1])
     if not (0 <= a < size and 0 <= b < size and a != b):

@@ -12,20 +12,21 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import TorchlinearError
 from torchlinear.lab.contours import Contours, contours
 from torchlinear.lab.plan import Plan
 from torchlinear.lab.safety import Refused
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns, event
+from torchlinear.loop import Status
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.race import race
 from torchlinear.racing.records import Frames, Runner
 
 __all__ = ["FRAMES", "Run", "Runs", "Shelf"]
 
-FRAMES = 2_000  # of each runner
-SECONDS = 120.0  # that a runner may take
+FRAMES = 600  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
 OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
 LEVELS = {0.1: "0.1", 0.01: "0.01", 0.0001: "0.0001"}
 
@@ -138,6 +139,13 @@ class Run:
                 self.stage = Stage.of(self.plan)
             return self.stage
 
+    def cut(self) -> dict[str, float]:
+        """Passes after which runners were stopped because their time was over."""
+        if self.race is None or self.stage is None:
+            return {}
+        ends = zip((racer.entrant.id for racer in self.stage.running), self.race.runners)
+        return {name: float(end.passes[-1]) for name, end in ends if end.status is Status.TIME_LIMIT}
+
     def _work(self, send: Send) -> None:
         state = "failed"
         try:
@@ -173,7 +181,7 @@ class Run:
         done = race(
             stage.numbers.X, stage.numbers.y, solvers=[racer.entry.solver for racer in stage.running],
             loss=stage.loss, penalty=stage.penalty, epochs=stage.plan.epochs, seed=stage.plan.seed,
-            start=stage.start, frames=FRAMES, time_limit=SECONDS, callback=tell,
+            start=stage.start, frames=FRAMES, time_limit=stage.plan.seconds / len(ids), callback=tell,
         )  # fmt: skip
         map_thread.join()
         if not self._stop.is_set():
@@ -187,7 +195,9 @@ class Run:
             if stage.axes is None:
                 return
             try:
-                send(event("contour", _contour(stage, contours(stage.landscape(), stage.axes))))
+                with single_threaded_blas():
+                    found = contours(stage.landscape(), stage.axes)
+                send(event("contour", _contour(stage, found)))
             except Exception:  # without a map the run is worth seeing still
                 log.exception("the map of a run failed")
 

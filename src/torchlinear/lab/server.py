@@ -184,7 +184,7 @@ class Lab:
     async def code(self, request: Request) -> Response:
         """The programs that do what a run does."""
         run, runner = self._run(request), request.query_params.get("runner")
-        return _json(await run_in_threadpool(lambda: program(run.prepared(), runner)))
+        return _json(await run_in_threadpool(lambda: program(run.prepared(), runner, run.cut())))
 
     async def report(self, request: Request) -> Response:
         """The report of a run that has ended."""
