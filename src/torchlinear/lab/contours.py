@@ -170,24 +170,15 @@ class _Frame:
 
 
 def _frame(land: Landscape, axes: tuple[int, int], schur: Array, side: int) -> _Frame:
-    """Around start and optimum, and as wide as the loss of the start reaches along either axis."""
+    """Around start and optimum, and as wide as the loss of the start, the others at their best, reaches."""
     best, start = (coef.flatten()[list(axes)].numpy() for coef in (land.best, land.start))
-    whole = _whole(land)
+    whole = max(float((start - best) @ schur @ (start - best)), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = np.sqrt(whole / np.diag(schur))
     reach = np.where(np.isfinite(reach), reach, 0.0)
     half = np.maximum(MARGIN * np.abs(start - best), SPREAD * reach)
     smallest = 1e-9 + 1e-6 * np.abs(best)
     return _Frame(axes, best, np.where(half > smallest, half, np.abs(best) + 1.0), side)
-
-
-def _whole(land: Landscape) -> float:
-    """How far the start is above the optimum."""
-    ends = []
-    for coef in (land.start, land.best):
-        eta = land.X @ coef[:-1] + coef[-1]
-        ends.append(float(land.loss.value(eta, land.y).mean() + land.cost(coef.flatten()[None])[0]))
-    return max(ends[0] - ends[1], 0.0)
 
 
 def _lasso(land: Landscape, bent: Array, slope: Array, cells: Tensor, others: list[int]) -> Array:

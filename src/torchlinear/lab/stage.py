@@ -148,8 +148,18 @@ class Stage:
 
     @property
     def axes(self) -> tuple[int, int] | None:
-        """The coefficients of the map: those asked for, else slope and intercept, else the first two."""
-        return self.plan.axes
+        """The coefficients of the map: those asked for, else slope and intercept, else two slopes.
+
+        They are the slopes whose way from the start to the optimum changes the predictions most.
+        """
+        if self.plan.axes is not None or self.best.numel() < 2:
+            return self.plan.axes
+        if self.best.numel() == 2:
+            return 0, 1
+        spread = self.numbers.X.double().std(0, correction=0)[:, None]
+        way = ((self.best - self.start)[:-1].abs() * spread).flatten()
+        first, second = way.topk(2).indices.tolist() if len(way) > 1 else (0, 1)
+        return min(first, second), max(first, second)
 
     def landscape(self) -> Landscape:
         """What the map is drawn of."""
