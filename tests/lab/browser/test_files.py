@@ -1,4 +1,4 @@
-"""Other data: a CSV or Parquet file of the user's own, built-in sets, the maker; and what is said when one is no good."""
+"""Other data: the user's own CSV or Parquet, built-in sets, the maker; and what is said of a file that is no good."""
 
 import re
 
@@ -12,8 +12,8 @@ pytest.importorskip("pytest_playwright", reason="BROWSER TESTS DO NOT RUN: pip i
 @pytest.fixture
 def houses(tmp_path, rng):
     area = rng.uniform(40, 200, 60)
-    frame = pd.DataFrame({"area": area, "rooms": np.round(area / 25), "price": 3 * area + 20})
-    frame["kind"] = np.where(area > 120, "large", "small")
+    kind = np.where(area + rng.normal(0, 40, 60) > 120, "large", "small")
+    frame = pd.DataFrame({"kind": kind, "area": area, "rooms": np.round(area / 25), "price": 3 * area + 20})
     frame.to_csv(tmp_path / "houses.csv", index=False)
     frame.to_parquet(tmp_path / "houses.parquet")
     return tmp_path
@@ -34,7 +34,7 @@ def test_a_file_of_ones_own(lab, again, houses, name):
 
 
 def test_classes_of_a_file(lab, again, houses):
-    page = lab("runners=bgd&epochs=50&penalty=l2:0.01")
+    page = lab("runners=bgd&epochs=50&penalty=l2:0.01")  # which these 60 rows need in one seed of many
     again(lambda: page.set_input_files("#file", str(houses / "houses.csv")))
     if page.get_by_label("Target").input_value() != "kind":
         again(lambda: page.get_by_label("Target").select_option("kind"))

@@ -36,7 +36,7 @@ export class GapChart {
     this.#chart?.destroy();
     this.#chart = null;
     if (!this.run?.meta) return;
-    const tracks = [...this.run.tracks.values()];
+    const tracks = this.#tracks();
     $("legend").replaceChildren(...tracks.map((track) => h("li", {}, swatch(track.solver), nameOf(track.solver))));
     const options = {
       width: this.root.clientWidth,
@@ -61,8 +61,13 @@ export class GapChart {
   grown() {
     if (!this.#chart || this.#count() === this.#shown) return;
     this.#shown = this.#count();
-    this.#chart.setData(this.#columns([...this.run.tracks.values()]));
+    this.#chart.setData(this.#columns(this.#tracks()));
     this.#moment();
+  }
+
+  /** Runners that take part. */
+  #tracks() {
+    return [...this.run.tracks.values()].filter((track) => !track.refusal);
   }
 
   #count() {

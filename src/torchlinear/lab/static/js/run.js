@@ -4,8 +4,8 @@ export const BEFORE = 0.35; // decades of the logarithmic clock between the star
 
 /** The frames of one runner, columns side by side. */
 class Track {
-  constructor({ id, solver, label, lr = null, batch_size = null }) {
-    Object.assign(this, { id, solver, label, lr, batchSize: batch_size });
+  constructor({ id, solver, label, lr = null, refusal = null }) {
+    Object.assign(this, { id, solver, label, lr, refusal });
     this.passes = [];
     this.seconds = [];
     this.loss = [];

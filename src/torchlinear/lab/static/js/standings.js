@@ -46,7 +46,8 @@ export class Standings {
     const ends = new Map((run.end?.standings ?? []).map((row) => [row.runner, row]));
     const tracks = [...run.tracks.values()].filter((track) => track.solver !== "exact");
     const places = [...ends.keys()];
-    tracks.sort((a, b) => places.indexOf(a.id) - places.indexOf(b.id));
+    const place = (track) => (places.includes(track.id) ? places.indexOf(track.id) : places.length);
+    tracks.sort((a, b) => place(a) - place(b));
     const rows = tracks.map((track) => ({ track, solver: track.solver, end: ends.get(track.id) }));
     const known = [...ends.values()].find((row) => row.runner === "exact");
     return [...rows, { track: null, solver: "exact", end: known ?? null }];
@@ -55,24 +56,25 @@ export class Standings {
   #row({ track, solver, end }) {
     const now = h("td", {}, solver === "exact" ? "0" : "–");
     if (track) this.#cells.push([now, track]);
-    const cells = LEVELS.map((level) => this.#within(solver, end, level));
+    const cells = LEVELS.map((level) => this.#within(solver, end, level, track?.refusal));
     const rate = h("td", {}, track?.lr ? number(track.lr) : "–");
     return h("tr", solver === "exact" ? { class: "exact" } : {},
-      h("th", { scope: "row", title: track?.label ?? "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end));
+      h("th", { scope: "row", title: track?.label ?? "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end, track?.refusal));
   }
 
-  #within(solver, end, level) {
+  #within(solver, end, level, refused) {
     if (solver === "exact") {
       const seconds = this.run.meta.exact?.seconds;
       return h("td", {}, t("standings.once"), seconds ? h("small", {}, ` · ${duration(seconds)}`) : "");
     }
     const reached = end?.within?.[level];
-    if (!reached) return h("td", {}, end ? t("standings.never") : "…");
+    if (!reached) return h("td", {}, refused ? "–" : end ? t("standings.never") : "…");
     return h("td", {}, number(reached.passes), h("small", {}, ` · ${duration(reached.seconds)}`));
   }
 
-  #status(solver, end) {
+  #status(solver, end, refused) {
     if (solver === "exact") return h("td", {}, t("status.reference"));
+    if (refused) return h("td", { class: "bad" }, t("status.refused"));
     const status = end?.status ?? "";
     const key = `status.${status}`;
     const kind = status === "diverged" ? "bad" : status === "converged" ? "good" : null;
@@ -81,6 +83,8 @@ export class Standings {
 
   #explain() {
     const sentences = (this.run.end?.why ?? []).map((why) => (named(typeof why === "string" ? why : (why[language()] ?? why.en))));
+    const refusals = [...this.run.tracks.values()].filter((track) => track.refusal);
+    sentences.push(...refusals.map((track) => `${nameOf(track.solver)}: ${track.refusal}`));
     if (!sentences.length) this.why.replaceChildren();
     else this.why.replaceChildren(h("h3", {}, t("why.title")), h("ul", {}, ...sentences.map((sentence) => h("li", {}, sentence))));
   }
