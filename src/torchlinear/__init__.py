@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from torchlinear.losses.tweedie import Tweedie
     from torchlinear.penalties.box import Box
     from torchlinear.penalties.elastic_net import L1L2
+    from torchlinear.penalties.firth import Firth
     from torchlinear.penalties.group_lasso import GroupLasso
     from torchlinear.penalties.l1 import L1, adaptive_weights
     from torchlinear.penalties.l2 import L2
@@ -110,6 +111,7 @@ _WHERE = {
     "InverseGaussian": "losses.inverse_gaussian",
     "NegativeBinomial": "losses.negative_binomial",
     "L2": "penalties.l2",
+    "Firth": "penalties.firth",
     "Cholesky": "solvers.cholesky",
     "QR": "solvers.qr",
     "Newton": "solvers.newton",
@@ -198,6 +200,7 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "EpsilonInsensitive",
+    "Firth",
     "Fit",
     "Gamma",
     "GammaRegressor",

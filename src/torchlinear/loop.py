@@ -51,7 +51,8 @@ class Status(Enum):
     )
     SEPARATED = (
         "separated: the targets can be told apart by a column without error, so no coefficients are the best (those "
-        "of a likelihood would grow for ever); add a ridge, such as penalty=tl.L2(1e-3), or leave the column out."
+        "of a likelihood would grow for ever); add a ridge, such as penalty=tl.L2(1e-3), take "
+        "penalty=tl.Firth() in logistic regression, or leave the column out."
     )
     INTERRUPTED = "interrupted: stopped by Ctrl-C; the coefficients are those of the last finished step."
 

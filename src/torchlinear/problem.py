@@ -12,11 +12,13 @@ from torchlinear.engines.local import Local
 from torchlinear.errors import InvalidInput
 from torchlinear.hinges.objective import HingeObjective, ridged
 from torchlinear.inputs import Prepared, prepare
+from torchlinear.jeffreys import JeffreysObjective, refuse
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.firth import Firth
 from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows
@@ -103,6 +105,8 @@ def objective_of(
 ) -> Objective:
     """The objective of `rows`: answered from their moments where the loss is quadratic, else summed."""
     loaded = Local().load(rows)
+    if isinstance(penalty, Firth):
+        refuse(loss, rows.n_outputs)
     loss, near = with_scale(loss, penalty, loaded, intercept=intercept)
     if loss.quadratic:
         exact = WideObjective if suits(loss, penalty, rows) else QuadraticObjective
@@ -115,6 +119,8 @@ def objective_of(
 
 def _summed(loss: Loss, penalty: Penalty | None) -> type[SummedObjective]:
     """The kind of objective of a loss that is not quadratic."""
+    if isinstance(penalty, Firth):
+        return JeffreysObjective
     if ridged(loss, penalty):
         return HingeObjective
     return PinballObjective if loss.piecewise else SummedObjective

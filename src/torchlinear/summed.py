@@ -39,7 +39,7 @@ from torchlinear.penalties.base import Penalty
 from torchlinear.rows import TensorRows
 from torchlinear.statistics import Moments, Spread, Triangle
 
-__all__ = ["Slope", "SummedObjective", "Working"]
+__all__ = ["Slope", "SummedObjective", "Working", "working_of"]
 
 Array = NDArray[np.float64]
 Kept = dict[tuple[int, int], Tensor]  # linear predictors of blocks
@@ -229,7 +229,7 @@ class SummedObjective(Objective):
         expected : bool
             Whether h is averaged over targets: then H is Fisher's information.
         """
-        found = self.loaded.sum(_working, self.loss, coef, self.centre, by, expected)
+        found = self.loaded.sum(working_of, self.loss, coef, self.centre, by, expected)
         if not expected and all(part.finite for part in found.parts):
             pulls = np.column_stack([_pull(part, self.centre) for part in found.parts])
             self._last = (coef.clone(), Slope(found.value, pulls))
@@ -328,7 +328,8 @@ def _product(
     return pull
 
 
-def _working(block: Block, loss: Loss, coef: Tensor, centre: Array, by: str, expected: bool) -> Working:
+def working_of(block: Block, loss: Loss, coef: Tensor, centre: Array, by: str, expected: bool) -> Working:
+    """The working problem of one block; see `SummedObjective.working`."""
     block = block.counted()
     eta = block.predict(coef)
     value, gradient, curvature = loss.derivatives(eta, block.y)

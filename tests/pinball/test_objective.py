@@ -99,15 +99,16 @@ def test_frames_weights_and_float32(rng: np.random.Generator) -> None:
         {"a": rng.normal(size=50), "c": rng.choice(["u", "v"], 50), "w": rng.integers(1, 4, 50)}
     )
     frame["y"] = frame.a + (frame.c == "v") + rng.normal(size=50)
-    fit = tl.fit(frame, formula="y ~ a + C(c)", loss=tl.Quantile(0.25), weights="w")
+    loss = tl.Quantile(0.2537)  # of no number of rows a whole number: the optimum is one point
+    fit = tl.fit(frame, formula="y ~ a + C(c)", loss=loss, weights="w")
     assert fit.names == ("a", "C(c)[v]") or len(fit.names) == 2
     X = np.column_stack([frame.a, frame.c == "v"])
     repeated = np.repeat(np.arange(50), frame.w)
-    whole = tl.fit(X[repeated], frame.y.to_numpy()[repeated], loss=tl.Quantile(0.25))
+    whole = tl.fit(X[repeated], frame.y.to_numpy()[repeated], loss=loss)
     np.testing.assert_allclose(fit.coef, whole.coef, rtol=1e-9)
     single = tl.fit(
-        X.astype(np.float32), frame.y.to_numpy(), loss=tl.Quantile(0.25), weights=frame.w.to_numpy()
+        X.astype(np.float32), frame.y.to_numpy(), loss=loss, weights=frame.w.to_numpy()
     )
     exact: Tensor = torch.from_numpy(X.astype(np.float32).astype(float))
-    double = tl.fit(exact, frame.y.to_numpy(), loss=tl.Quantile(0.25), weights=frame.w.to_numpy())
+    double = tl.fit(exact, frame.y.to_numpy(), loss=loss, weights=frame.w.to_numpy())
     torch.testing.assert_close(single.coef.double(), double.coef, rtol=1e-6, atol=1e-7)

@@ -40,6 +40,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 BOUNDS = ("Box(", "NonNegative(")  # penalties that are constraints, as summaries print them
+UNBIASED = ("none", "Firth()")
 OPTIMUM = 1e-6  # largest certificate at which the errors of the optimum are also those of the fit
 
 
@@ -54,7 +55,7 @@ def refusal(solution: Solution) -> str | None:
             f"{solution.penalty} keeps the coefficients within bounds, and classical standard errors and p-values "
             "do not hold where one may end at its bound; fit without bounds to have them."
         )
-    if solution.penalty != "none":
+    if solution.penalty not in UNBIASED:
         return (
             f"{solution.penalty} pulls the coefficients towards zero on purpose, and classical standard "
             "errors and p-values know nothing of that bias; fit without a penalty to have them."

@@ -256,6 +256,8 @@ def _notes(solution: Solution) -> list[str]:
         notes.append(
             "Coefficients sum to zero over the classes; summary(base=...) compares them with one of them."
         )
+    if reason is None and solution.penalty == "Firth()":
+        notes.append("Intervals are Wald's, at the estimates of Firth; of separated targets they are rough.")
     if known is None:
         return notes + _dropped(solution)
     if reason is None and residual_df(solution, known) <= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torchlinear.jeffreys import JeffreysObjective
 from torchlinear.pinball.objective import PinballObjective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.base import Solver
@@ -20,7 +21,7 @@ from torchlinear.statistics import Triangle
 if TYPE_CHECKING:
     from torchlinear.objective import Objective
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "choose", "refusal"]
 
 # Normal equations lose 2 log10(condition) of the 16 (double-double: 32) digits: below these limits
 # at least 10 (double-double: 16) are left, and the residual sum of squares keeps 6. Refinement brings the
@@ -40,6 +41,13 @@ class Choice:
     reason: str
 
 
+def refusal(solver: Solver, objective: Objective) -> str | None:
+    """Why a solver cannot minimise an objective, one sentence; None when it can."""
+    if isinstance(objective, JeffreysObjective) and not isinstance(solver, Newton):
+        return f"{solver.name} does not know {objective.asked}; use solver='newton'."
+    return solver.refusal(objective)
+
+
 def choose(objective: Objective) -> Choice:
     """The solver that suits; it may look at the moments, which the fit then reuses."""
     if isinstance(objective, QuadraticObjective):
@@ -51,6 +59,8 @@ def choose(objective: Objective) -> Choice:
     if not objective.smooth:
         does = "bounds coefficients" if objective.bounded else "makes coefficients exactly zero"
         return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} {does}")
+    if isinstance(objective, JeffreysObjective):
+        return Choice(Newton(), "newton: reweighted least squares with the scores of Firth")
     count = (objective.n_features + 1) * objective.n_outputs
     if not objective.loss.separable and count > JOINT_COEFFICIENTS:
         return Choice(NewtonCG(), "newton_cg: the classes interact, and their Hessian is never formed")
