@@ -181,14 +181,14 @@ class Race:
 
         Examples
         --------
-        >>> import os, tempfile, torch, torchlinear as tl
+        >>> import tempfile, torch, torchlinear as tl
+        >>> from pathlib import Path
         >>> x = torch.linspace(0, 1, 20, dtype=torch.float64)
         >>> race = tl.race(x, x.exp(), solvers=["bgd", "adam", "exact"], epochs=50)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = os.path.join(folder, "race.html")
-        ...     race.report(file)
-        ...     "<!DOCTYPE html>" in open(file, encoding="utf-8").read()
-        True
+        ...     race.report(Path(folder, "race.html"))
+        ...     Path(folder, "race.html").read_text(encoding="utf-8")[:15]
+        '<!DOCTYPE html>'
         """
         from torchlinear.racing import reporting
 
