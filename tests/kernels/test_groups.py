@@ -115,7 +115,7 @@ def test_the_kernels_are_their_python_twins(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=0, atol=1e-14)
     np.testing.assert_allclose(ends[0][2], ends[1][2], rtol=0, atol=1e-14)
     moved = [np.zeros((9, 3)) for _ in range(2)]
-    runs = (alone, alone.function)
-    for run, beta in zip(runs, moved):
-        run(H, G, beta, edges, strengths, np.empty((9, 3)))
+    both: tuple[Any, ...] = (alone, alone.function)
+    for call, beta in zip(both, moved, strict=True):
+        call(H, G, beta, edges, strengths, np.empty((9, 3)))
     np.testing.assert_allclose(moved[0], moved[1], rtol=1e-13, atol=1e-15)
