@@ -307,13 +307,15 @@ def test_a_constant_column_cannot_be_standardised(site) -> None:
 
 
 def test_the_report_is_there_after_the_end_only(site) -> None:
-    run = site.run(site.data(kind="tutorial"))
+    data = site.data(kind="builtin", name="diabetes")
+    run = site.run(data, features=["bmi", "s5"])
     assert site.ask("GET", f"api/runs/{run}/report").status == 409
     site.events(run)
     answer = site.ask("GET", f"api/runs/{run}/report")
     assert answer.status == 200
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert b"<html" in answer.body
+    assert b"bmi" in answer.body
 
 
 def test_a_shelf_forgets_what_was_used_longest_ago() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -178,15 +179,17 @@ class Run:
             send(event("frames", _frames(names[name], frames)))
             return not self._stop.is_set()
 
-        done = race(
-            stage.numbers.X, stage.numbers.y, solvers=[racer.entry.solver for racer in stage.running],
-            loss=stage.loss, penalty=stage.penalty, epochs=stage.plan.epochs, seed=stage.plan.seed,
-            start=stage.start, frames=FRAMES, time_limit=stage.plan.seconds / len(ids), callback=tell,
-        )  # fmt: skip
-        map_thread.join()
+        try:
+            done = race(
+                stage.numbers.X, stage.numbers.y, solvers=[racer.entry.solver for racer in stage.running],
+                loss=stage.loss, penalty=stage.penalty, epochs=stage.plan.epochs, seed=stage.plan.seed,
+                start=stage.start, frames=FRAMES, time_limit=stage.plan.seconds / len(ids), callback=tell,
+            )  # fmt: skip
+        finally:  # nothing comes after the last event
+            map_thread.join()
         if not self._stop.is_set():
-            self.race = done
-            send(event("end", _end(done, ids)))
+            self.race = replace(done, names=stage.plan.features, targets=stage.numbers.outputs)
+            send(event("end", _end(self.race, ids)))
 
     def _draw(self, stage: Stage, send: Send) -> threading.Thread:
         """Compute the map beside the race."""
