@@ -88,7 +88,8 @@ def fit(
         usual one.
     penalty : str, Penalty or None
         None (the default), ``"l2"``, ``"l1"``, ``"elastic_net"``, or an object with its options: ``tl.L2(alpha)``,
-        ``tl.L1(alpha)``, ``tl.L1L2(alpha, mix)``. The intercept is never penalised.
+        ``tl.L1(alpha)``, ``tl.L1L2(alpha, mix)``, ``tl.GroupLasso(alpha, groups)``; or bounds, ``tl.NonNegative()`` and
+        ``tl.Box(low, high)``, alone or added to L1, L2 and L1L2. The intercept is never penalised.
     solver : str or Solver
         ``"auto"``, which `Fit.solver` explains; ``"cholesky"``, ``"qr"``, ``"newton"``, ``"newton_cg"``,
         ``"lbfgs"``, ``"coordinate"``, ``"proximal_newton"``, ``"interior_point"``; or, for the squared loss, one of
