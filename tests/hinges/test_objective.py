@@ -98,6 +98,17 @@ def test_slopes_at_the_optimum_have_0_among_them(
     assert bool((fit.solution.coef[-1] != 0).all()) is intercept
 
 
+def test_bounds_and_other_penalties_are_refused(rows: tuple[Any, Any, Any]) -> None:
+    X, y, _ = rows
+    with pytest.raises(tl.InvalidInput, match=r"hinge loss takes no bounds, got .*; use penalty='l2'"):
+        tl.fit(X, y > 0, loss="hinge", penalty=tl.L2(0.1) + tl.NonNegative())
+    for penalty in (None, tl.L1(0.1), tl.L2(0.0)):
+        with pytest.raises(
+            tl.InvalidInput, match=r"hinge loss with .* has no unique optimum; use penalty=tl\.L2"
+        ):
+            tl.fit(X, y > 0, loss="hinge", penalty=penalty)
+
+
 def test_an_elastic_net_makes_zeros(rows: tuple[Any, Any, Any], rng: np.random.Generator) -> None:
     X, y, _ = rows
     X = np.hstack([X, rng.normal(size=(150, 4))])

@@ -80,6 +80,9 @@ class HingeObjective(PinballObjective):
     def refusal(self) -> str | None:
         """Why there is no quadratic programme for this objective; None when there is."""
         name, p = self.loss.name, self.n_features
+        smooth = f"squared_{name}" if self.loss.hinged else "huber"
+        if self.bounded:
+            return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2', or loss={smooth!r}."
         if self.bounded:
             return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2'."
         if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
@@ -91,7 +94,7 @@ class HingeObjective(PinballObjective):
         if min(p, self.spread.rows) > MOST:
             return (
                 f"{name} loss takes up to {MOST:,} columns or as many rows, not {p:,} columns of "
-                f"{self.spread.rows:,} rows; use loss='squared_{name}'."
+                f"{self.spread.rows:,} rows; use loss={smooth!r}."
             )
         return None
 
