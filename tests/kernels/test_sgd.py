@@ -63,10 +63,17 @@ def test_a_plain_twin_agrees(
     y = X @ rng.normal(size=p) + rng.normal(size=n)
     y = y if loss < sgd.HINGE else np.where(y > 0, 1.0, -1.0)
     plan = sgd.Plan(
-        loss, margin=rng.uniform(0.1, 1), strength=rng.uniform(0, 0.2), schedule=schedule,
-        mix=0.0 if averaged else rng.uniform(), eta0=rng.uniform(0.01, 0.1), alpha=rng.uniform(0.5, 1), power=rng.uniform(0.1, 1), decay=rng.uniform(0.1, 1),
+        loss,
+        margin=rng.uniform(0.1, 1.0),
+        strength=rng.uniform(0.0, 0.2),
+        mix=0.0 if averaged else rng.uniform(),
+        schedule=schedule,
+        eta0=rng.uniform(0.01, 0.1),
+        alpha=rng.uniform(0.5, 1.0),
+        power=rng.uniform(0.1, 1.0),
+        decay=rng.uniform(0.1, 1.0),
         average=int(rng.integers(1, 100)) if averaged else 0,
-    )  # fmt: skip
+    )
     rows = sgd.dense(X)
     if form != "dense":
         csr = scipy.sparse.csr_array(X)

@@ -213,11 +213,13 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
             bool(self.shuffle),
             bool(self.verbose),
         )
-        sparse = is_sparse(rows.X)
-        stored, plan = _stored(rows.X), self._plan(sparse)
-        ends = Parallel(n_jobs=jobs, require="sharedmem")(
-            delayed(descend)(stored, task, plan, stop, held) for task in tasks
-        )
+        stored, plan = _stored(rows.X), self._plan(is_sparse(rows.X))
+        if len(tasks) == 1:
+            ends = [descend(stored, tasks[0], plan, stop, held)]
+        else:
+            ends = Parallel(n_jobs=jobs, require="sharedmem")(
+                delayed(descend)(stored, task, plan, stop, held) for task in tasks
+            )
         walks = [end.walk for end in ends]
         self.n_iter_ = max(end.epochs for end in ends)
         self.t_ = getattr(self, "t_", 1.0) + float(self.n_iter_ * rows.X.shape[0])
@@ -235,8 +237,7 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
 
     def _restart(self) -> None:
         """Forget the steps of the last fit."""
-        self.t_ = 1.0
-        for name in ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept"):
+        for name in ("t_", "_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept"):
             if hasattr(self, name):
                 delattr(self, name)
 
