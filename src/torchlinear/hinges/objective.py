@@ -83,8 +83,6 @@ class HingeObjective(PinballObjective):
         smooth = f"squared_{name}" if self.loss.hinged else "huber"
         if self.bounded:
             return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2', or loss={smooth!r}."
-        if self.bounded:
-            return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2'."
         if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
             given = "no penalty" if self.penalty is None else str(self.penalty)
             return (
