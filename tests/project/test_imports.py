@@ -19,8 +19,8 @@ TREES = {
 # The solvers that visit rows one by one or in small batches, and hand them to kernels.
 ROW_SOLVERS = ("solvers/descent", "solvers/coordinate", "solvers/saga", "kernels/criteria.py")
 # Methods about the rows themselves: some are kept, columns are walked among, products of rows with rows are formed,
-# and a sweep of penalties multiplies rows of half precision.
-ROW_METHODS = ("pinball/", "wide/", "dual.py", "leaveoneout.py", "probe/passes.py")
+# a sweep of penalties multiplies rows of half precision, and a race standardises rows and asks for the steepest.
+ROW_METHODS = ("pinball/", "wide/", "dual.py", "leaveoneout.py", "probe/passes.py", "racing/")
 # The faces of a fit compute nothing: they hand over rows to be predicted, or say of which kind rows are.
 FACES = ("fitted.py", "training/trained.py", "estimators/")
 

@@ -95,7 +95,7 @@ def race(
     _tell(result, written)
 
 
-def _rate(given: str) -> float | str:
+def _rate(given: str) -> Any:
     """A number, or one of the two words."""
     if given in ("curvature", "sweep"):
         return given

@@ -254,7 +254,7 @@ def _warm_up(solver: Solver, maker: _Maker) -> None:
 
     if not isinstance(maker.rows, TensorRows):
         return
-    few = maker.rows.spaced(min(len(maker.rows.X), 3 + 2 * maker.rows.n_features))
+    few = maker.rows.spaced(min(maker.rows.n_rows or 1, 3 + 2 * maker.rows.n_features))
     objective = maker.of(solver, few)
     try:
         state = solver.init(objective, torch.zeros(objective.n_features + 1, objective.n_outputs).double())

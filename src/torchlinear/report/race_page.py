@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from contourpy import contour_generator
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 __all__ = ["contour_lines", "numbers", "page"]
@@ -35,11 +35,10 @@ def page(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
         The page. Whatever names the data has, they are text in it.
     """
     from jinja2 import Environment
-    from markupsafe import Markup
 
     source = files("torchlinear.report").joinpath("race.html.jinja").read_text(encoding="utf-8")
     written = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Environment(autoescape=True).from_string(source).render(**facts, data=Markup(written))
+    return Environment(autoescape=True).from_string(source).render(**facts, data=written)
 
 
 def numbers(values: Array, digits: int = 5) -> list[Any]:
@@ -53,9 +52,9 @@ def contour_lines(x: Array, y: Array, gap: Array) -> list[tuple[float, list[Any]
     """Contours of the gap, (ny, nx): for each its depth, 0 the highest to 1 the lowest, and its points."""
     height = np.log10(np.maximum(gap, 1e-8))
     levels = np.linspace(max(float(height.min()), -5.0), float(height.max()), LEVELS + 2)[1:-1]
-    made = contour_generator(x, y, height)
+    drawn = Figure().subplots().contour(x, y, height, levels=np.unique(levels)).allsegs
     found: list[tuple[float, list[Any]]] = []
-    for place, level in enumerate(levels):
-        lines: Sequence[Array] = made.lines(float(level))  # type: ignore[assignment]
-        found += [(round(1.0 - place / LEVELS, 3), numbers(line, 4)) for line in lines if len(line) > 1]
+    for place, lines in enumerate(drawn):
+        depth = round(1.0 - place / LEVELS, 3)
+        found += [(depth, numbers(np.asarray(line), 4)) for line in lines if len(line) > 1]
     return found
