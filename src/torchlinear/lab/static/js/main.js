@@ -42,6 +42,7 @@ const lessons = new Lessons($("lesson-nav"), $("lesson"), go);
 const choices = new FitChoices(store, scatter, coefs, { problem, changed: describe });
 const session = new Session(hear);
 const editing = new Editing(scatter, { changed: pointsChanged, say });
+let begun = false; // whether the first run has been asked for
 let following = false; // whether a change comes from the address, which is then written already
 let byHand = false; // whether the data set that comes was made by moving points
 
@@ -89,7 +90,6 @@ function adopt(run, { keep = false, rest = false }) {
 }
 
 function ended(run) {
-  document.body.dataset.run = "done";
   if (calm()) player.seek(player.last);
   player.draw();
   gap.grown();
@@ -98,6 +98,7 @@ function ended(run) {
   describe();
   linkReport(api.reportAddress(run.id, language()));
   say(standings.sentence());
+  document.body.dataset.run = "done";
 }
 
 /** Notes and labels of the charts. */
@@ -178,7 +179,7 @@ store.on(async (keys, state) => {
   if (keys.has("theme")) redress();
   if (keys.has("lang")) await translateAll();
   const changed = OF_RUN.filter((key) => keys.has(key));
-  if (changed.length) {
+  if (changed.length && begun) {
     const keep = changed.every((key) => OF_SLIDERS.includes(key)) && !keys.has("task") && !keys.has("lesson");
     const how = { keep, rest: beginsAtRest(state) && (keys.has("task") || keys.has("lesson")) };
     if (byHand) session.refresh(state, how);
@@ -241,6 +242,7 @@ async function begin() {
     session.adopt(known.data);
     store.set({ data: fileSpec(known.data), loss: known.data.loss });
   }
+  begun = true;
   refresh({ keep: false, rest: beginsAtRest(store.get()) });
   document.body.dataset.ready = "true";
 }
