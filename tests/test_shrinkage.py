@@ -106,7 +106,7 @@ def test_the_certificate_bounds_the_distance_to_the_least_value(
         problem = objective(rows, penalty, intercept=intercept, solution=solution)
         solver = tl.Coordinate()
         best = solver.step(problem, solver.init(problem, problem.start), None).coef  # type: ignore[arg-type]
-        assert problem.certificate(best) < 1e-14
+        assert problem.certificate(best) < 1e-12  # rounding: 5e-14 at most of 60 seeds, without an intercept
         center = rows.Y - (np.average(rows.Y, axis=0, weights=rows.w) if intercept else 0.0)
         half = (rows.w[:, None] * center**2).sum(axis=0) / rows.w.sum()
         for size in (1.0, 1e-3):
