@@ -264,7 +264,8 @@ def test_probabilities(rows: tuple[Any, Any, Any], kind: str, loss: str) -> None
     options: dict[str, Any] = {"loss": loss, "random_state": 0, "tol": None, "max_iter": 20}
     ours = SGDClassifier(**options).fit(X, targets(y, kind))
     theirs = reference.SGDClassifier(**options).fit(X, targets(y, kind))
-    X = np.r_[X, 100.0 * X]  # sure of everything, and of nothing
+    if loss == "modified_huber":
+        X = np.r_[X, 100.0 * X]  # sure of everything, and of nothing
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-10, atol=1e-14)
     with np.errstate(divide="ignore"):
         expected = np.log(ours.predict_proba(X))
