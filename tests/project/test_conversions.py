@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sklearn.linear_model as reference
+import scipy.optimize
+import sklearn.linear_model
+import sklearn.svm
 import statsmodels.api as sm
 import torch
 from statsmodels.genmod.families import NegativeBinomial, Poisson
@@ -25,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLOSED = 1e-11  # relative; both sides are direct solutions in float64
 ITERATED = 1e-7  # relative; the other side iterates with a tight tolerance
 STEPPED = 1e-6  # relative; what some thousand steps leave
+NOISY = 2e-2  # relative; what stochastic steps of one row leave
 
 Array = np.ndarray
 Given = dict[str, object]
@@ -53,6 +56,7 @@ def rows(n: int = 60, p: int = 3) -> Given:
     names["kind"] = (0.3 * np.column_stack([eta, -eta, X[:, 0]]) + rng.gumbel(size=(n, 3))).argmax(axis=1)
     names["count"] = rng.poisson(np.exp(0.1 * eta)).astype(float)
     names["amount"] = np.exp(0.1 * eta) * rng.gamma(3.0, size=n)
+    names["Y"] = np.column_stack([y, 0.5 * X[:, 0] + rng.normal(size=n)])
     return names
 
 
@@ -66,7 +70,7 @@ def here(cell: str, names: Given) -> Array:
     fit = eval(cell.strip("`"), names)
     return (
         fit.coef.numpy()
-        if "ones" in cell
+        if "intercept=False" in cell
         else np.concatenate([fit.intercept.numpy()[None], fit.coef.numpy()])
     )
 
@@ -77,7 +81,8 @@ def scikit_learn(name: str, target: str, **options: object) -> Callable[[Given],
     def run(names: Given) -> Array:
         known = {key: names[value] if value in list("arcqe") else value for key, value in options.items()}
         weight = {"sample_weight": names[known.pop("weight")]} if "weight" in known else {}
-        model = getattr(reference, name)(**known)
+        module = sklearn.svm if hasattr(sklearn.svm, name) else sklearn.linear_model
+        model = getattr(module, name)(**known)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(names["X"], names[target], **weight)
@@ -125,6 +130,10 @@ def fast(model: nn.Linear) -> optim.Optimizer:
 
 
 TIGHT = {"tol": 1e-12, "max_iter": 100_000}
+LIBLINEAR = {"tol": 1e-12, "max_iter": 10_000_000}
+LIBSVM = {"kernel": "linear", "tol": 1e-12}
+EPOCHS = {"tol": None, "max_iter": 100_000, "average": 1_000_000, "random_state": 0}
+SHRINKING = {"learning_rate": "invscaling", "eta0": 1.0, "power_t": 0.6}
 ELSEWHERE: dict[str, tuple[Callable[[Given], Array], float]] = {
     "scikit-learn: `Ridge(alpha=a).fit(X, y)`": (scikit_learn("Ridge", "y", alpha="a"), CLOSED),
     "scikit-learn: `Ridge(alpha=a).fit(X, y, sample_weight=w)`": (
@@ -168,6 +177,47 @@ ELSEWHERE: dict[str, tuple[Callable[[Given], Array], float]] = {
         scikit_learn("HuberRegressor", "y", epsilon="e", alpha=0.0, tol=1e-10, max_iter=10_000),
         STEPPED,
     ),
+    "scikit-learn: `MultiTaskLasso(alpha=a).fit(X, Y)`": (
+        scikit_learn("MultiTaskLasso", "Y", alpha="a", **TIGHT),
+        ITERATED,
+    ),
+    "scikit-learn: `LinearSVC(C=c).fit(X, label)`": (
+        scikit_learn("LinearSVC", "label", C="c", **LIBLINEAR),
+        STEPPED,
+    ),
+    'scikit-learn: `LinearSVC(C=c, loss="hinge").fit(X, label)`': (
+        scikit_learn("LinearSVC", "label", C="c", loss="hinge", **LIBLINEAR),
+        STEPPED,
+    ),
+    'scikit-learn: `LinearSVC(C=c, penalty="l1", dual=False).fit(X, label)`': (
+        scikit_learn("LinearSVC", "label", C="c", penalty="l1", dual=False, **LIBLINEAR),
+        STEPPED,
+    ),
+    'scikit-learn: `SVC(kernel="linear", C=c).fit(X, label)`': (
+        scikit_learn("SVC", "label", C="c", **LIBSVM),
+        STEPPED,
+    ),
+    "scikit-learn: `LinearSVR(C=c, epsilon=e).fit(X, y)`": (
+        scikit_learn("LinearSVR", "y", C="c", epsilon="e", **LIBLINEAR),
+        STEPPED,
+    ),
+    'scikit-learn: `SVR(kernel="linear", C=c, epsilon=e).fit(X, y)`': (
+        scikit_learn("SVR", "y", C="c", epsilon="e", **LIBSVM),
+        STEPPED,
+    ),
+    'scikit-learn: `SGDClassifier(loss="hinge", alpha=a).fit(X, label)`': (
+        scikit_learn("SGDClassifier", "label", loss="hinge", alpha="a", **EPOCHS, **SHRINKING),
+        NOISY,
+    ),
+    'scikit-learn: `SGDClassifier(loss="log_loss", alpha=a).fit(X, label)`': (
+        scikit_learn("SGDClassifier", "label", loss="log_loss", alpha="a", **EPOCHS),
+        NOISY,
+    ),
+    "scikit-learn: `SGDRegressor(alpha=a).fit(X, y)`": (
+        scikit_learn("SGDRegressor", "y", alpha="a", **EPOCHS),
+        NOISY,
+    ),
+    "SciPy: `nnls(X, y)`": (lambda names: scipy.optimize.nnls(names["X"], names["y"])[0], CLOSED),
     "statsmodels: `OLS(y, ones).fit_regularized(alpha=a, L1_wt=0)`": (
         statsmodels(lambda m: sm.OLS(m["y"], m["ones"]).fit_regularized(alpha=m["a"], L1_wt=0)),
         CLOSED,
@@ -271,7 +321,7 @@ def test_adamw_has_no_counterpart() -> None:
         assert np.abs(large / here(cell, names) - 1).max() > 1e-2
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(13))
 def test_our_estimators_agree_with_the_table(number: int) -> None:
     left, cell = LINES[number]
     names = rows()
