@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLOSED = 1e-11  # relative; both sides are direct solutions in float64
 ITERATED = 1e-7  # relative; the other side iterates with a tight tolerance
 STEPPED = 1e-6  # relative; what some thousand steps leave
-NOISY = 2e-2  # relative; what stochastic steps of one row leave
+NOISY = 1e-2  # relative; what stochastic steps of one row leave
 
 Array = np.ndarray
 Given = dict[str, object]
@@ -207,7 +207,7 @@ ELSEWHERE: dict[str, tuple[Callable[[Given], Array], float]] = {
     ),
     'scikit-learn: `SGDClassifier(loss="hinge", alpha=a).fit(X, label)`': (
         scikit_learn("SGDClassifier", "label", loss="hinge", alpha="a", **EPOCHS, **SHRINKING),
-        NOISY,
+        2 * NOISY,  # no curvature holds the intercept
     ),
     'scikit-learn: `SGDClassifier(loss="log_loss", alpha=a).fit(X, label)`': (
         scikit_learn("SGDClassifier", "label", loss="log_loss", alpha="a", **EPOCHS),
