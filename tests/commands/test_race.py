@@ -115,3 +115,12 @@ def test_the_table_fills_on_a_terminal_without_scrolling(line: Path) -> None:
     assert "\x1b[2J" not in text  # never the whole screen
     assert text.count("\x1b[1A") >= 7  # up over the table instead
     assert text.rstrip().splitlines()[-1].strip()
+
+
+def test_chinese_gets_the_reasons_in_chinese(run, line: Path) -> None:
+    ended = run("race", line, "-y", "y", "--epochs", 20, "-s", "bgd", "exact", "--lang", "zh")
+    assert (ended.code, ended.err) == (0, "")
+    told = re.sub(r"\s", "", ended.out)
+    assert "条件数" in told
+    assert "exact：把数据读了1遍，就得到最优解。" in told
+    assert "stable" not in told

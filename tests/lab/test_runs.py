@@ -50,6 +50,17 @@ def test_a_run_is_told_from_start_to_end(site) -> None:
         assert way["gap"][0] == pytest.approx(1.0)
 
 
+def test_reasons_come_in_both_languages(site) -> None:
+    events = site.events(site.run(site.data(kind="tutorial"), "bgd", "exact"))
+    end = events[-1][1]
+    assert len(end["why"]) >= 2
+    for reason in [*end["why"], *(standing["why"] for standing in end["standings"])]:
+        assert reason["en"].isascii() or "λ" in reason["en"]
+        assert reason["zh"].endswith("。")
+    assert "2/λmax" in end["why"][0]["en"]
+    assert "学习率" in end["why"][0]["zh"]
+
+
 def test_the_optimum_and_every_loss_are_those_of_numpy(site) -> None:
     body = {"kind": "maker", "n": 60, "features": 3, "noise": 0.3, "seed": 5}
     events = site.events(site.run(site.data(**body), "adam", "exact", epochs=50))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from torchlinear.commands import screen
 from torchlinear.commands.common import Common, option
-from torchlinear.commands.language import say
+from torchlinear.commands.language import current, say
 from torchlinear.errors import InvalidInput
 from torchlinear.losses import REGISTRY as LOSSES
 from torchlinear.penalties import REGISTRY as PENALTIES
@@ -135,7 +135,7 @@ def _tell(result: Race, written: dict[str, str]) -> None:
         console.print(table(result))
     console.print()
     for sentence in result.why:
-        screen.paragraph(console, sentence)
+        screen.paragraph(console, sentence.told(current()))
     if written:
         console.print()
     if "plot" in written:

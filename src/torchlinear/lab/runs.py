@@ -24,6 +24,7 @@ from torchlinear.loop import Status
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.race import race
 from torchlinear.racing.records import Frames, Runner
+from torchlinear.racing.sentences import LANGUAGES, Sentence
 
 __all__ = ["FRAMES", "Run", "Runs", "Shelf"]
 
@@ -255,8 +256,13 @@ def _end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
     named = dict(zip((runner.name for runner in done.runners), ids))
     return {
         "standings": [_standing(named[runner.name], runner) for runner in done.standings()],
-        "why": done.why,
+        "why": [_both(sentence) for sentence in done.why],
     }
+
+
+def _both(sentence: Sentence) -> dict[str, str]:
+    """A sentence in every language; the page shows that of its reader."""
+    return {language: sentence.told(language) for language in LANGUAGES}
 
 
 def _standing(name: str, runner: Runner) -> dict[str, Any]:
@@ -270,7 +276,7 @@ def _standing(name: str, runner: Runner) -> dict[str, Any]:
         "within": within,
         "status": runner.status.label,
         "advice": runner.status.value,
-        "why": runner.why,
+        "why": _both(runner.why),
         "passes": float(runner.passes[-1]),
         "seconds": float(runner.seconds[-1]),
         "loss": float(runner.loss[-1]),

@@ -15,6 +15,7 @@ from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.racing.curvature import Curvature
 from torchlinear.racing.records import LEVELS, Optimum, Runner
+from torchlinear.racing.sentences import Sentence
 from torchlinear.racing.units import Units
 from torchlinear.rows import Rows
 
@@ -51,8 +52,9 @@ class Race:
         What they minimised, in these units.
     curvature : Curvature
         What the ways depend on.
-    why : tuple of str
-        Sentences that explain the outcome, every number in them computed from the data.
+    why : tuple of Sentence
+        What explains the outcome, every number in it computed from the data. Each is a `str`, in English; its method
+        ``told("zh")`` says it in Chinese.
     swept : bool
         Whether each solver ran with a grid of learning rates.
     stopped : bool
@@ -65,6 +67,10 @@ class Race:
     >>> race = tl.race(x, x.exp(), solvers=["bgd", "exact"], lr=1.5, epochs=100)
     >>> race["bgd"].status is tl.Status.DIVERGED
     True
+    >>> race["bgd"].why
+    'bgd diverged: lr 1.5 is above 2/λmax = 0.79.'
+    >>> race["bgd"].why.told("zh")
+    'bgd 发散了：学习率 1.5 超过了 2/λmax = 0.79。'
     """
 
     names: tuple[str, ...]
@@ -78,7 +84,7 @@ class Race:
     units: Units
     objective: Objective
     curvature: Curvature
-    why: tuple[str, ...] = ()
+    why: tuple[Sentence, ...] = ()
     swept: bool = False
     stopped: bool = False
 

@@ -32,6 +32,7 @@ from torchlinear.racing.outcome import Race
 from torchlinear.racing.reasons import Facts, of_race, of_runner
 from torchlinear.racing.records import Frames, Optimum, Runner, reached
 from torchlinear.racing.schedule import as_function
+from torchlinear.racing.sentences import Sentence
 from torchlinear.racing.units import Units
 from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.base import Solver
@@ -244,7 +245,7 @@ def _run(
 def _runner(entry: Entry, run: Run, facts: Facts) -> Runner:
     return Runner(
         entry.name, entry.label, entry.solver, entry.lr, entry.batch_size, run.frames, reached(run.frames),
-        run.status, "" if run.stopped else of_runner(entry, run, facts),
+        run.status, Sentence() if run.stopped else of_runner(entry, run, facts),
     )  # fmt: skip
 
 

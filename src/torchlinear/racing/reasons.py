@@ -1,4 +1,7 @@
-"""Why a race went as it did: sentences whose every number is computed from the data and the runs."""
+"""Why a race went as it did: sentences whose every number is computed from the data and the runs.
+
+Here it is decided which sentence is true; its words are in ``sentences_en.toml`` and ``sentences_zh.toml``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from torchlinear.racing.exact import Exact
 from torchlinear.racing.lineup import Entry
 from torchlinear.racing.noise import floor
 from torchlinear.racing.records import Frames, Runner
+from torchlinear.racing.sentences import Sentence
 from torchlinear.solvers.descent import Descent
 from torchlinear.solvers.rules import SGD
 
@@ -65,12 +69,12 @@ class Facts:
     standardized: bool
 
 
-def of_race(facts: Facts, runners: tuple[Runner, ...]) -> tuple[str, ...]:
+def of_race(facts: Facts, runners: tuple[Runner, ...]) -> tuple[Sentence, ...]:
     """Sentences about all: the curvature, each runner's reason, who was first."""
     return tuple(filter(None, [_condition(facts), *(runner.why for runner in runners), _first(runners)]))
 
 
-def of_runner(entry: Entry, run: Run, facts: Facts) -> str:
+def of_runner(entry: Entry, run: Run, facts: Facts) -> Sentence:
     """Why a runner ended as it did; empty when there is nothing to say."""
     solver = entry.solver
     if not isinstance(solver, Descent):
@@ -81,7 +85,7 @@ def of_runner(entry: Entry, run: Run, facts: Facts) -> str:
         return _steady(entry, solver, run, facts)
     if solver.name == "adagrad" and entry.batch_size is None:
         return _shrinking(entry, run, facts)
-    return _bounded(entry, solver, run, facts) if solver.name in BOUNDED else ""
+    return _bounded(entry, solver, run, facts) if solver.name in BOUNDED else Sentence()
 
 
 def _number(value: float) -> str:
@@ -94,48 +98,54 @@ def _rate(lr: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{significant(100.0 * share, 2)} %"
+    """Two digits, in percent; the sign is the template's."""
+    return significant(100.0 * share, 2)
 
 
-def _condition(facts: Facts) -> str:
+def _counted(one: str, many: str, count: int) -> Sentence:
+    """The phrase `one` or, of another count, `many`."""
+    return Sentence(one) if count == 1 else Sentence(many, count=f"{count:,}")
+
+
+def _condition(facts: Facts) -> Sentence:
     bend = facts.bend
-    edge = f"descent on all rows is stable below lr = 2/λmax = {_number(bend.edge)}"
+    edge = _number(bend.edge)
     if not math.isfinite(bend.bottom):
-        return f"The largest curvature is {_number(bend.top)}: {edge}."
-    units = "with columns standardised" if facts.standardized else "in your units"
+        return Sentence("top_only", top=_number(bend.top), edge=edge)
+    units = Sentence("standard_units" if facts.standardized else "user_units")
     if bend.condition < ROUND:
-        return f"The loss is about as steep in every direction ({units}); {edge}."
-    text = (
-        f"The loss is {_number(bend.condition)} times as steep along its steepest direction as along its flattest "
-        f"(condition number of the Hessian, {units}); {edge}."
-    )
-    if facts.standardized or not bend.standardised < bend.condition / 2.0:
-        return text
-    return f"{text} With columns standardised the condition number would be {_number(bend.standardised)}."
+        return Sentence("round", units=units, edge=edge)
+    scaled = Sentence()
+    if not facts.standardized and bend.standardised < bend.condition / 2.0:
+        scaled = Sentence("scaled", condition=_number(bend.standardised))
+    return Sentence("valley", condition=_number(bend.condition), units=units, edge=edge, scaled=scaled)
 
 
-def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
+def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
     """Gradient descent on all rows, with or without momentum."""
     bend, m, lr = facts.bend, solver.momentum, float(entry.lr or 0.0)
     if solver.schedule != "constant":
-        return ""
+        return Sentence()
     factor = (2.0 + 2.0 * m) / (1.0 + 2.0 * m) if solver.nesterov else 2.0 * (1.0 + m)
     top = max(bend.top, bend.start)
     bound = "2/λmax" if not m else f"{_number(factor)}/λmax"
     if lr * top > factor:
-        verb = "diverged" if run.status is Status.DIVERGED else "does not come to rest"
-        return f"{entry.name} {verb}: lr {_rate(lr)} is above {bound} = {_number(factor / top)}."
+        key = "diverged" if run.status is Status.DIVERGED else "restless"
+        return Sentence(key, name=entry.name, lr=_rate(lr), bound=bound, edge=_number(factor / top))
     if m or not math.isfinite(bend.bottom) or run.status is Status.DIVERGED:
-        return ""
-    slow = bend.bottom if 1.0 - lr * bend.bottom >= abs(1.0 - lr * bend.top) else bend.top
-    left, where = abs(1.0 - lr * slow), "flattest" if slow == bend.bottom else "steepest"
-    if left >= 1.0 or left == 0.0:
-        return ""
-    half = math.log(0.5) / math.log(left)
-    many = f" (half takes {_number(half)} passes)" if half > 1.0 else ""
-    return (
-        f"{entry.name}: near the optimum each pass leaves {left:.6g} of the error along the {where} direction{many}, "
-        f"where {_percent(_along(facts, slow))} of the gap lay at the start."
+        return Sentence()
+    flat, steep = lr * bend.bottom, 2.0 - lr * bend.top  # shares of the error that a step removes
+    slow, removed = (bend.bottom, flat) if flat <= steep else (bend.top, steep)
+    if not 0.0 < removed < 1.0:
+        return Sentence()
+    passes = -math.log(2.0) / math.log1p(-removed)
+    return Sentence(
+        "steady",
+        name=entry.name,
+        removed=_percent(removed),
+        direction=Sentence("flattest" if slow == bend.bottom else "steepest"),
+        half=Sentence("half", passes=_number(passes)) if passes > 1.0 else Sentence(),
+        share=_percent(_along(facts, slow)),
     )
 
 
@@ -158,40 +168,29 @@ def _unmoved(facts: Facts, lr: float, steps: float) -> float:
     return float((_energy(facts) * left ** (2.0 * steps)).sum())
 
 
-def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> str:
+def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
     """Descent on a part of the rows at a time."""
     bend, lr, size = facts.bend, float(entry.lr or 0.0), entry.batch_size or 1
-    some = "one row" if size == 1 else f"{size} rows"
+    told = {"name": entry.name, "lr": _rate(lr)}
+    some = _counted("one_row", "rows", size)
     if run.status is Status.DIVERGED:
         if lr > bend.edge:
-            return f"{entry.name} diverged: lr {_rate(lr)} is above 2/λmax = {_number(bend.edge)}."
+            return Sentence("diverged", **told, bound="2/λmax", edge=_number(bend.edge))
         steep = bend.spectrum(size, facts.rows).rough
-        return (
-            f"{entry.name} diverged: {some} can be {_number(steep / bend.top)} times as steep as all of them, and lr "
-            f"{_rate(lr)} is above 1/{_number(steep)} = {_number(1.0 / steep)}."
-        )
+        times = {"times": _number(steep / bend.top), "steep": _number(steep), "edge": _number(1.0 / steep)}
+        return Sentence("diverged_batch", **told, **times, some=some)
     level = hovering(run.frames)
     if level is None or facts.scatter is None or solver.schedule != "constant":
-        return ""
+        return Sentence()
     held = floor(facts.scatter, bend, lr / (1.0 - solver.momentum), size, facts.rows) / facts.whole
     steps = float(run.frames.passes[-1]) * -(-facts.rows // size)
     unmoved = _unmoved(facts, lr / (1.0 - solver.momentum), steps)
     if unmoved > level / 3.0:
-        return (
-            f"{entry.name} has come {_number(steps)} steps, and lr {_rate(lr)} is small for the flat directions: "
-            f"without any noise {_percent(unmoved)} of the gap would be left."
-        )
+        return Sentence("slow", **told, steps=_number(steps), left=_percent(unmoved))
     if not level < NOISE * held < math.inf:
-        return ""
-    text = (
-        f"{entry.name} hovers {_percent(level)} above the optimum: gradients of {some} differ, and with lr "
-        f"{_rate(lr)} their noise holds it near {_percent(held)}"
-    )
-    if level < held / 3.0:
-        text += (
-            " if rows are drawn independently; here each comes once an epoch, and the noise cancels in part"
-        )
-    return f"{text}. A smaller or shrinking lr goes lower."
+        return Sentence()
+    cancels = Sentence("cancels" if level < held / 3.0 else "")
+    return Sentence("hovers", **told, level=_percent(level), held=_percent(held), some=some, cancels=cancels)
 
 
 def hovering(frames: Frames) -> float | None:
@@ -207,50 +206,47 @@ def hovering(frames: Frames) -> float | None:
     return level if level > ARRIVED and was < HOVERS * level else None
 
 
-def _shrinking(entry: Entry, run: Run, facts: Facts) -> str:
+def _shrinking(entry: Entry, run: Run, facts: Facts) -> Sentence:
     """AdaGrad: how much of the first step is left."""
     sums = run.state.memory["slots"][0].numpy()
     first = np.abs(np.concatenate([facts.slope[:-1].T.ravel(), facts.slope[-1]]))
     seen = (sums > 0) & (first > 0) & np.isfinite(sums)
     if not seen.any() or run.status is Status.DIVERGED:
-        return ""
+        return Sentence()
     share = float(np.median(first[seen] / np.sqrt(sums[seen])))
-    return (
-        f"{entry.name} divides by the root of the sum of all squared gradients, so its steps only shrink: at the "
-        f"end lr counts {_percent(min(share, 1.0))} of what it counted in the first step."
-    )
+    return Sentence("shrinking", name=entry.name, share=_percent(min(share, 1.0)))
 
 
-def _bounded(entry: Entry, solver: Descent, run: Run, facts: Facts) -> str:
+def _bounded(entry: Entry, solver: Descent, run: Run, facts: Facts) -> Sentence:
     """Adam: steps of about lr, however far the way is."""
     lr = float(entry.lr or 0.0)
     if solver.schedule != "constant" or run.status is Status.DIVERGED or lr == 0.0:
-        return ""
+        return Sentence()
     way = np.abs(facts.way).max(axis=1)
     far, steps = int(way.argmax()), 1 if entry.batch_size is None else -(-facts.rows // entry.batch_size)
-    name = [*facts.names, "the intercept"][far]
-    passes = way[far] / lr / steps
-    return (
-        f"{entry.name} moves a coefficient by about lr {_rate(lr)} a step, however steep the loss is: {name} has "
-        f"{_number(float(way[far]))} to go, which takes {_number(max(passes, 1.0 / steps))} passes or more."
+    passes = max(way[far] / lr / steps, 1.0 / steps)
+    return Sentence(
+        "bounded",
+        name=entry.name,
+        lr=_rate(lr),
+        coefficient=[*facts.names, Sentence("intercept")][far],
+        way=_number(float(way[far])),
+        passes=_number(passes),
     )
 
 
-def _direct(entry: Entry, run: Run) -> str:
+def _direct(entry: Entry, run: Run) -> Sentence:
     """Solvers that know the curvature."""
     passes, gap = int(run.frames.passes[-1]), float(run.frames.gap[-1])
-    left = "nothing" if gap < ROUNDING else _percent(gap)
-    many = "1 pass" if passes == 1 else f"{passes:,} passes"
+    many = _counted("one_pass", "passes", passes)
     if isinstance(entry.solver, Exact):
-        return f"{entry.name}: {many} over the rows ({entry.solver.reason})."
-    iterations = run.state.epoch
-    steps = "1 iteration" if iterations == 1 else f"{iterations:,} iterations"
-    return (
-        f"{entry.name}: {steps}, {many} over the rows in all, {left} of the gap left; it uses the curvature."
-    )
+        return Sentence("exact", name=entry.name, passes=many, solver=entry.solver.reason)
+    steps = _counted("one_iteration", "iterations", run.state.epoch)
+    left = Sentence("nothing") if gap < ROUNDING else Sentence("percent", share=_percent(gap))
+    return Sentence("curved", name=entry.name, steps=steps, passes=many, left=left)
 
 
-def _first(runners: tuple[Runner, ...]) -> str:
+def _first(runners: tuple[Runner, ...]) -> Sentence:
     """Who of those that step came within 1 % first, and last."""
     there = [
         (at.passes, runner.name)
@@ -258,11 +254,8 @@ def _first(runners: tuple[Runner, ...]) -> str:
         if isinstance(runner.solver, Descent) and (at := runner.within[0.01]) is not None
     ]
     if len(there) < 2:
-        return ""
+        return Sentence()
     (least, first), (most, last) = min(there), max(there)
     if least == most:
-        return ""
-    return (
-        f"Of the descents that came within 1 % of the optimum, {first} needed the fewest passes ({_number(least)}), "
-        f"{last} the most ({_number(most)})."
-    )
+        return Sentence()
+    return Sentence("first", first=first, least=_number(least), last=last, most=_number(most))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from torchlinear.loop import Status
+from torchlinear.racing.sentences import Sentence
 from torchlinear.solvers.base import Solver
 
 __all__ = ["LEVELS", "Frames", "Optimum", "Reached", "Runner"]
@@ -93,8 +94,9 @@ class Runner:
         When it came within 10 %, 1 % and 0.01 % of the optimum; None for never.
     status : Status
         How it ended.
-    why : str
-        What explains it, computed from the data; empty when there is nothing to say.
+    why : Sentence
+        What explains it, computed from the data: a `str` in English; ``why.told("zh")`` is Chinese.
+        Empty when there is nothing to say.
 
     Examples
     --------
@@ -113,7 +115,7 @@ class Runner:
     frames: Frames
     within: Mapping[float, Reached | None]
     status: Status
-    why: str = ""
+    why: Sentence = field(default_factory=Sentence)
 
     @property
     def passes(self) -> Tensor:
