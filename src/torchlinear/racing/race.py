@@ -232,8 +232,11 @@ def _run(
             raise InvalidInput(f"solvers: {entry.solver.name!r}: {refusal}")
     runners: list[Runner] = []
     for entry in entries:
-        _warm_up(entry.solver, maker)
-        run = course.run(entry.name, entry.solver)
+        try:
+            _warm_up(entry.solver, maker)
+            run = course.run(entry.name, entry.solver)
+        except interruption.Interrupted:  # outside the loop's steps, which end with a status
+            raise KeyboardInterrupt from None
         if run.status is Status.INTERRUPTED and not run.stopped:
             raise KeyboardInterrupt
         runners.append(_runner(entry, run, facts))
