@@ -61,6 +61,19 @@ def test_reasons_come_in_both_languages(site) -> None:
     assert "学习率" in end["why"][0]["zh"]
 
 
+def test_reasons_speak_of_the_users_columns_and_units(site) -> None:
+    data = site.data(kind="builtin", name="diabetes")
+    for standardize, units in ((True, "with columns standardised"), (False, "in your units")):
+        run = site.run(data, "adam", features=["bmi", "s5"], standardize=standardize)
+        start, *_, (_, end) = site.events(run)
+        assert units in end["why"][0]["en"]
+        way = dict(zip(["bmi", "s5", "intercept"], np.abs(start[1]["optimum"]["coef"])))
+        (standing,) = end["standings"]
+        assert f"{max(way, key=way.__getitem__)} has" in standing["why"]["en"]
+        assert standing["why"] in end["why"]
+        assert f"（{max(way, key=way.__getitem__)}）".replace("intercept", "截距") in standing["why"]["zh"]
+
+
 def test_the_optimum_and_every_loss_are_those_of_numpy(site) -> None:
     body = {"kind": "maker", "n": 60, "features": 3, "noise": 0.3, "seed": 5}
     events = site.events(site.run(site.data(**body), "adam", "exact", epochs=50))

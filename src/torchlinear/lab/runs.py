@@ -189,7 +189,7 @@ class Run:
         finally:  # nothing comes after the last event
             map_thread.join()
         if not self._stop.is_set():
-            self.race = replace(done, names=stage.plan.features, targets=stage.numbers.outputs)
+            self.race = _named(done, stage)
             send(event("end", _end(self.race, ids)))
 
     def _draw(self, stage: Stage, send: Send) -> threading.Thread:
@@ -258,6 +258,27 @@ def _end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
         "standings": [_standing(named[runner.name], runner) for runner in done.standings()],
         "why": [_both(sentence) for sentence in done.why],
     }
+
+
+def _named(done: Race, stage: Stage) -> Race:
+    """The race in the words of the plan: it ran on numbers whose columns had no names."""
+    known = dict(zip(done.names, stage.plan.features))
+
+    def reworded(sentence: Sentence) -> Sentence:
+        values = dict(sentence.values)
+        if values.get("coefficient") in known:
+            values["coefficient"] = known[values["coefficient"]]
+        if "units" in values and stage.plan.standardize:
+            values["units"] = Sentence("standard_units")
+        return Sentence(sentence.key, **values)
+
+    return replace(
+        done,
+        names=stage.plan.features,
+        targets=stage.numbers.outputs,
+        runners=tuple(replace(runner, why=reworded(runner.why)) for runner in done.runners),
+        why=tuple(reworded(sentence) for sentence in done.why),
+    )
 
 
 def _both(sentence: Sentence) -> dict[str, str]:
