@@ -215,12 +215,13 @@ def test_what_you_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "StandardScaler": StandardScaler,
         "new": X[:3],
         "fit": tl.fit(X, y),
+        "groups": ["a", "b"],
     }
     for code in typed():
-        if code == "torchlinear demo":
+        if code in ("torchlinear demo", "torchlinear lab"):
             continue  # tests/commands
         if code.startswith("torchlinear "):
             assert main(code.split()[1:]) == 0
             assert Path("model.safetensors").exists()
         else:
-            assert eval(code, names) is not None or "save" in code
+            assert eval(code, names) is not None or "save" in code or "print" in code
