@@ -28,6 +28,8 @@ T = TypeVar("T", bound=Summable)
 FLUSH_SECONDS, FLUSH_FRAMES = 0.05, 256  # how often frames are handed on
 CONVERGED = 1e-8  # certificate, as of a fit
 
+_warm: set[tuple[type, bool, type]] = set()  # solvers and losses whose kernels this process has called
+
 
 class _Stopped(Exception):
     """The callback asked for the end of the race."""
@@ -130,6 +132,7 @@ class Course:
 
     def run(self, name: str, solver: Solver) -> Run:
         """Let one solver run."""
+        self._warm_up(solver)
         problem = self.objective(solver)
         watch = Watch(solver, self._marks(solver, problem.rows))
         film = Film(self, name, problem, watch)
@@ -144,6 +147,14 @@ class Course:
         except _Stopped:
             return Run(film.frames, Status.INTERRUPTED, State(self.start), stopped=True)
         return Run(film.frames, self._status(outcome.status, outcome.state, problem, film), outcome.state)
+
+    def _warm_up(self, solver: Solver) -> None:
+        """Take a first step on nobody's clock, once in a process: it loads kernels, or compiles them."""
+        problem = self.objective(solver)
+        key = type(solver), getattr(solver, "batch_size", None) is None, type(problem.loss)
+        if key not in _warm:
+            solver.step(problem, solver.init(problem, self.start), Budget(1, 0.0))
+            _warm.add(key)
 
     def _marks(self, solver: Solver, rows: Rows) -> Marks | None:
         if not isinstance(solver, Descent):
