@@ -9,6 +9,7 @@ import pytest
 from torchlinear.lab import runs
 from torchlinear.lab.runs import FRAMES, Shelf
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns
 
 from .conftest import strict, until
@@ -273,7 +274,7 @@ def test_a_map_that_cannot_be_drawn_does_not_end_the_run(site, monkeypatch) -> N
     def broken(*_):
         raise ValueError
 
-    monkeypatch.setattr(runs, "contours", broken)
+    monkeypatch.setattr(Stage, "map", broken)
     names = [name for name, _ in site.events(site.run(site.data(kind="tutorial")))]
     assert "contour" not in names
     assert names[-1] == "end"

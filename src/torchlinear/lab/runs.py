@@ -15,12 +15,12 @@ import numpy as np
 
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import TorchlinearError
-from torchlinear.lab.contours import Contours, contours
 from torchlinear.lab.plan import Plan
 from torchlinear.lab.safety import Refused
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns, event
 from torchlinear.loop import Status
+from torchlinear.racing.contours import Contours, Others
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.race import race
 from torchlinear.racing.records import Frames, Runner
@@ -200,7 +200,7 @@ class Run:
                 return
             try:
                 with single_threaded_blas():
-                    found = contours(stage.landscape(), stage.axes)
+                    found = stage.map(stage.axes)
                 send(event("contour", _contour(stage, found)))
             except Exception:  # without a map the run is worth seeing still
                 log.exception("the map of a run failed")
@@ -315,14 +315,14 @@ def _contour(stage: Stage, found: Contours) -> str:
         "names": [_called(stage, place) for place in found.axes],
         "nx": heights.shape[1],
         "ny": heights.shape[0],
-        "profiled": found.profiled,
+        "profiled": found.others is not Others.FIXED,
         "rows": found.rows,
         "floor": floor,
         "note": _note(stage, found),
     }
     shown = np.where(np.isneginf(heights), floor, heights)
     arrays = columns(
-        x=np.array(found.x), y=np.array(found.y), z=np.asarray(np.round(shown, 4), dtype=np.float64).ravel()
+        x=found.x[[0, -1]], y=found.y[[0, -1]], z=np.asarray(np.round(shown, 4), dtype=np.float64).ravel()
     )
     return f"{json.dumps(head)[:-1]},{arrays[1:]}"
 
@@ -338,8 +338,10 @@ def _note(stage: Stage, found: Contours) -> str:
     others = stage.best.numel() - 2
     rows = len(stage.numbers.X)
     drawn = f"all {rows:,} rows" if found.rows == rows else f"{found.rows:,} of {rows:,} rows"
-    if not others:
-        return f"From {drawn}."
-    if found.profiled:
-        return f"At every point the other {others} coefficients are at their best. From {drawn}."
-    return f"A slice: the other {others} coefficients stay at the optimum. From {drawn}."
+    match found.others:
+        case Others.NONE:
+            return f"From {drawn}."
+        case Others.FIXED:
+            return f"A slice: the other {others} coefficients stay at the optimum. From {drawn}."
+    nearly = ", to second order" if found.others is Others.NEARLY else ""
+    return f"At every point the other {others} coefficients are at their best{nearly}. From {drawn}."

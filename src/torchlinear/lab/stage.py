@@ -16,7 +16,6 @@ from torch import Tensor
 
 from torchlinear.api import solve
 from torchlinear.errors import DataError
-from torchlinear.lab.contours import Landscape
 from torchlinear.lab.plan import Entrant, Numbers, Plan
 from torchlinear.lab.safety import Refused
 from torchlinear.loop import Status
@@ -28,6 +27,7 @@ from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.l1 import L1
 from torchlinear.penalties.l2 import L2
 from torchlinear.problem import Problem, pose
+from torchlinear.racing.contours import Contours, contours, surroundings
 from torchlinear.racing.curvature import Curvature, curvature
 from torchlinear.racing.lineup import Entry, Options, lineup
 from torchlinear.racing.race import SUMMED
@@ -161,12 +161,11 @@ class Stage:
         first, second = way.topk(2).indices.tolist() if len(way) > 1 else (0, 1)
         return min(first, second), max(first, second)
 
-    def landscape(self) -> Landscape:
-        """What the map is drawn of."""
-        strength = {"none": (0.0, 0.0), "l1": (0.0, self.plan.strength), "l2": (self.plan.strength, 0.0)}
-        ridge, lasso = strength[self.plan.penalty]
-        X, y = self.numbers.X, self.numbers.y.double()[:, None]
-        return Landscape(X, y, self.loss, ridge, lasso, self.best, self.start)
+    def map(self, axes: tuple[int, int]) -> Contours:
+        """The map of two coefficients, computed in float64 whatever the rows are in."""
+        problem = pose(self.numbers.X.double(), self.numbers.y, loss=self.loss, penalty=self.penalty)
+        box = surroundings(problem.objective, self.best, self.start, axes)
+        return contours(problem.objective, self.best, self.start, axes, box)
 
     def describe(self) -> dict[str, Any]:
         """What the page is told first."""

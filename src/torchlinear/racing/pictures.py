@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput
-from torchlinear.racing.contours import Contours, contours
+from torchlinear.racing.contours import Contours, Others, contours
 from torchlinear.registry import suggestion
 from torchlinear.rows import drawn
 from torchlinear.solvers.descent import Descent
@@ -89,10 +89,7 @@ def paths(race: Race, ax: Axes | None, features: Sequence[str] | None) -> Axes:
     ]
     best = race.units.inside(race.optimum.coef).numpy().ravel()[list(axes)]
     names = [names_of(race)[axis] for axis in axes]
-    below = about(race)
-    if ground.profiled:
-        best_of = "profiled out" if ground.exact else "profiled out to second order"
-        below = f"the other coefficients are {best_of}"
+    below = about(race) if ground.others is Others.NONE else f"the other coefficients {ground.others.value}"
     one = _figure(1, 8.0, 5.2)[0] if ax is None else ax
     return plot_trails(ground.x, ground.y, ground.gap, trails, best, names, one, below)
 
@@ -181,7 +178,7 @@ def pair(race: Race, features: Sequence[str] | None) -> tuple[int, int]:
     return first, second
 
 
-def map_of(race: Race, axes: tuple[int, int], points: int = 61) -> Contours:
+def map_of(race: Race, axes: tuple[int, int], points: int | None = None) -> Contours:
     """The loss around the start, the optimum and the ways that do not run off, in the units of the race."""
     best, start = race.units.inside(race.optimum.coef), race.units.inside(race.start)
     ends = np.stack([best.numpy().ravel()[list(axes)], start.numpy().ravel()[list(axes)]])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from torchlinear.inference.numerals import significant
+from torchlinear.racing.contours import Others
 from torchlinear.racing.exact import Exact
 from torchlinear.racing.pictures import about, line_of, map_of, names_of, pair, trail
 from torchlinear.racing.records import Reached
@@ -68,8 +69,8 @@ def _add_map(race: Race, data: dict[str, Any], kept: dict[str, list[int]]) -> No
     axes = pair(race, None)
     ground = map_of(race, axes)
     words = "Contours of the loss."
-    if ground.profiled:
-        words += " The other coefficients are profiled out" + ("." if ground.exact else ", to second order.")
+    if ground.others is not Others.NONE:
+        words += f" The other coefficients {ground.others.value}."
     data["map"] = {
         "x": numbers(ground.x[[0, -1]]),
         "y": numbers(ground.y[[0, -1]]),
