@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from torchlinear.solvers.newton_cg import NewtonCG
     from torchlinear.solvers.qr import QR
     from torchlinear.solvers.rules import SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+    from torchlinear.solvers.saga import SAGA
     from torchlinear.sources import read
     from torchlinear.training.train import train
 
@@ -117,6 +118,7 @@ _WHERE = {
     "Newton": "solvers.newton",
     "NewtonCG": "solvers.newton_cg",
     "FISTA": "solvers.fista",
+    "SAGA": "solvers.saga",
     "LBFGS": "solvers.lbfgs",
     "SGD": "solvers.rules",
     "Adagrad": "solvers.rules",
@@ -184,6 +186,7 @@ __all__ = [
     "L2",
     "LBFGS",
     "QR",
+    "SAGA",
     "SGD",
     "Absolute",
     "Adadelta",

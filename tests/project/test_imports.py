@@ -17,7 +17,13 @@ TREES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 # The solvers that visit rows one by one or in small batches, and hand them to kernels.
-ROW_SOLVERS = ("solvers/descent", "solvers/coordinate", "solvers/saga", "kernels/criteria.py")
+ROW_SOLVERS = (
+    "solvers/descent",
+    "solvers/coordinate",
+    "solvers/saga",
+    "kernels/criteria.py",
+    "kernels/saga.py",
+)
 # Methods about the rows themselves: some are kept, columns are walked among, products of rows with rows are formed,
 # a sweep of penalties multiplies rows of half precision, and a race standardises rows and asks for the steepest.
 ROW_METHODS = ("pinball/", "wide/", "dual.py", "leaveoneout.py", "probe/passes.py", "racing/")

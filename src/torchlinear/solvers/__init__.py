@@ -29,6 +29,10 @@ REGISTRY = Registry(
             "solvers.proximal_newton:ProximalNewton",
             "Newton with coordinate descent inside: L1 with any smooth loss.",
         ),
+        "saga": Entry(
+            "solvers.saga:SAGA",
+            "SAGA: one row a step with memory, for losses of bounded curvature and L1, L2.",
+        ),
         "bgd": Entry("solvers.rules:bgd", "Batch gradient descent: every step sees all rows."),
         "sgd": Entry("solvers.rules:sgd", "Stochastic gradient descent: one row a step."),
         "mbgd": Entry("solvers.rules:mbgd", "Mini-batch gradient descent: 32 rows a step."),
