@@ -18,7 +18,10 @@ SIZE = {"width": 1360, "height": 1000}
 def main(folder: Path) -> None:
     """Start the lab, wait for its race and write the picture."""
     arguments = [sys.executable, "-c", COMMAND, "lab", "--no-browser", "--json"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process, sync_playwright() as driver:
+    with (
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process,
+        sync_playwright() as driver,
+    ):
         assert process.stdout is not None
         address = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

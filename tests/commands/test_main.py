@@ -34,13 +34,19 @@ def test_every_command_has_a_help_page_without_keys(run, command: str, lang: str
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("fti", "There is no command 'fti' (did you mean fit?). Commands: demo, fit, predict, inspect, race, lab."),
+        (
+            "fti",
+            "There is no command 'fti' (did you mean fit?). Commands: demo, fit, predict, inspect, race, lab.",
+        ),
         ("demo --stepp", "There is no option --stepp (did you mean --step?). See --help."),
         ("demo now", "Too many arguments: now."),
         ("fit", "DATA is missing: torchlinear fit DATA."),
         ("fit a.csv -y", "The option -y needs a value."),
         ("fit a.csv -y b -y c", "The option -y is there twice."),
-        ("fit a.csv --penalty l3", "--penalty 'l3' is not known. Known: none, l2, l1, elastic_net, group_lasso, nonnegative."),
+        (
+            "fit a.csv --penalty l3",
+            "--penalty 'l3' is not known. Known: none, l2, l1, elastic_net, group_lasso, nonnegative.",
+        ),
         ("fit a.csv --alpha strong", "--alpha takes a number, not 'strong'."),
         ("fit a.csv --max-epochs many", "--max-epochs takes a whole number, not 'many'."),
         ("demo --step --code", "--code, --step and --classes show different things; give one of them."),

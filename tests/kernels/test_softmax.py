@@ -16,7 +16,7 @@ R, M, K = 40, 3, 5
 @pytest.mark.parametrize("scale", [0.5, 5.0, 200.0])
 def test_slopes_are_those_of_torch(rng: np.random.Generator, scale: float) -> None:
     eta, codes = rng.normal(size=(R, M * K)) * scale, rng.integers(0, K, size=R)
-    value, slope = passes._slopes(torch.from_numpy(eta.copy()), torch.from_numpy(codes), M)
+    value, slope = passes._slopes(torch.from_numpy(eta.copy()), torch.from_numpy(codes), M, None)
     found, mean, total = eta.copy(), np.empty(eta.shape, dtype=np.float32), np.zeros(M)
     kernels.slopes(found, codes, K, total, mean)
     np.testing.assert_allclose(total, value, rtol=1e-13)

@@ -106,9 +106,7 @@ def test_frames_weights_and_float32(rng: np.random.Generator) -> None:
     repeated = np.repeat(np.arange(50), frame.w)
     whole = tl.fit(X[repeated], frame.y.to_numpy()[repeated], loss=loss)
     np.testing.assert_allclose(fit.coef, whole.coef, rtol=1e-9)
-    single = tl.fit(
-        X.astype(np.float32), frame.y.to_numpy(), loss=loss, weights=frame.w.to_numpy()
-    )
+    single = tl.fit(X.astype(np.float32), frame.y.to_numpy(), loss=loss, weights=frame.w.to_numpy())
     exact: Tensor = torch.from_numpy(X.astype(np.float32).astype(float))
     double = tl.fit(exact, frame.y.to_numpy(), loss=loss, weights=frame.w.to_numpy())
     torch.testing.assert_close(single.coef.double(), double.coef, rtol=1e-6, atol=1e-7)

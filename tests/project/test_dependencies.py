@@ -41,7 +41,8 @@ def imported(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", ("lab",)), ("tests", ("dev",)), ("examples", ()), ("benchmarks", ("bench",))]
+    ("folder", "extras"),
+    [("src", ("lab",)), ("tests", ("dev",)), ("examples", ()), ("benchmarks", ("bench",))],
 )
 def test_imports_are_declared(folder: str, extras: tuple[str, ...]) -> None:
     declared = {distribution(line) for line in (*CORE, *(line for extra in extras for line in EXTRAS[extra]))}

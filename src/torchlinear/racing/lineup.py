@@ -24,9 +24,7 @@ SHARE = (
 )
 ADAGRAD_SHARE = 1.0  # whose steps shrink by themselves
 DELTA = 1.0  # Adadelta's, whose steps have units of their own
-BATCH = 32
 SWEEP = 10.0 ** np.arange(-3.0, 1.26, 0.25)  # of the learning rate that the curvature suggests
-SLOW = ("sgd", "mbgd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,9 +83,9 @@ def test_the_slider_moves_through_time(lab):
     page = lab("runners=bgd&epochs=300")
     page.focus("#scrub")
     page.keyboard.press("Home")
-    assert page.inner_text("#clock") == "at the start"
+    page.wait_for_function("document.querySelector('#clock').innerText === 'at the start'")
     page.keyboard.press("End")
-    assert page.inner_text("#clock") == "after 300 passes"
+    page.wait_for_function("document.querySelector('#clock').innerText === 'after 300 passes'")
     assert page.get_attribute("#scrub", "aria-valuetext") == "after 300 passes"
 
 

@@ -136,10 +136,11 @@ const READ = {
     return ["tutorial", "maker", "builtin"].includes(kind) ? { kind, ...options } : undefined;
   },
   runners(text) {
-    return text.split(";").filter(Boolean).map((part) => {
+    const found = text.split(";").filter(Boolean).map((part) => {
       const [solver, options] = readOptions(part);
       return runnerOf(solver, Object.fromEntries(Object.entries(options).filter(([, value]) => Number.isFinite(value))));
     });
+    return found.length ? found : undefined;
   },
   penalty(text) {
     const [kind, strength] = text.split(":");
