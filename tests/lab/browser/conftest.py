@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium")
 COMMAND = "import sys; from torchlinear.commands import main; sys.exit(main())"
 DONE = "body[data-run=done]"
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +66,7 @@ def lab(page: Page, address: str, complaints: list[str]) -> Iterator[Callable[..
         page.goto("about:blank")
         page.goto(f"{address}#{fragment}")
         page.wait_for_selector(wait)
+        page.evaluate(PAINTED)
         return page
 
     yield load
@@ -85,5 +87,6 @@ def again(page: Page) -> Callable[[Callable[[], object]], None]:
         page.evaluate("document.body.dataset.run = 'old'")
         act()
         page.wait_for_selector(DONE)
+        page.evaluate(PAINTED)
 
     return wait

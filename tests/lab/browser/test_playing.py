@@ -80,12 +80,14 @@ def test_with_little_motion_nothing_plays_by_itself(lab):
 
 
 def test_the_slider_moves_through_time(lab):
+    from playwright.sync_api import expect
+
     page = lab("runners=bgd&epochs=300")
     page.focus("#scrub")
     page.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('#clock').innerText === 'at the start'")
+    expect(page.locator("#clock")).to_have_text("at the start")
     page.keyboard.press("End")
-    page.wait_for_function("document.querySelector('#clock').innerText === 'after 300 passes'")
+    expect(page.locator("#clock")).to_have_text("after 300 passes")
     assert page.get_attribute("#scrub", "aria-valuetext") == "after 300 passes"
 
 
