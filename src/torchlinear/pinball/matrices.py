@@ -56,7 +56,7 @@ def squares(Z: Matrix, weight: Array) -> Array:
     """Weighted sums of the squares of the columns, shape (q,)."""
     if scipy.sparse.issparse(Z):
         return np.asarray(weight @ Z.multiply(Z))
-    return np.einsum("i,ij,ij->j", weight, Z, Z)  # which copies nothing
+    return np.asarray(np.einsum("i,ij,ij->j", weight, Z, Z))  # which copies nothing
 
 
 def scaled(Z: Matrix, scale: Array) -> Matrix:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from torchlinear.inference.summary import Summary
+    from torchlinear.labels import Label
 
 __all__ = ["TrainedFit"]
 
@@ -91,10 +92,10 @@ class TrainedFit(Fit):
             out = out[:, 0]
         return out.cpu().numpy() if isinstance(out, Tensor) and not isinstance(new, Tensor) else out
 
-    def summary(self, cov: str = "classical", *, level: float = 0.95) -> Summary:
+    def summary(self, cov: str = "classical", *, level: float = 0.95, base: Label | None = None) -> Summary:
         """As `Fit.summary`, at the coefficients where training ended."""
         self._needs_coefficients("summary")
-        return super().summary(cov, level=level)
+        return super().summary(cov, level=level, base=base)
 
     def plot(self, ax: Axes | None = None, *, data: Any = None, y: Any = None, target: int | str = 0) -> Axes:
         """As `Fit.plot`."""
