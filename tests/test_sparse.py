@@ -143,5 +143,5 @@ def test_what_sparse_rows_cannot_be() -> None:
         tl.fit(scipy.sparse.csr_array((0, 3)), [])
     with pytest.raises(tl.DataError, match=r"NaN or inf \(x1: 1\)"):
         tl.fit(scipy.sparse.csr_array([[1.0, np.nan], [0.0, 1.0], [2.0, 0.0]]), [1.0, 2.0, 3.0])
-    with pytest.raises(tl.InvalidInput, match="batches"):
-        tl.fit(scipy.sparse.csr_array(np.eye(3)), [1.0, 2.0, 3.0], solver="sgd")
+    with pytest.raises(tl.InvalidInput, match="saga"):
+        tl.fit(scipy.sparse.csr_array(np.eye(3)), [1.0, 2.0, 3.0], solver="saga")
