@@ -80,6 +80,15 @@ def test_it_ends_while_a_page_still_listens(tmp_path) -> None:
             assert stream.readline() == b"event: start\n"
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
+            assert process.stderr.read() == ""
+
+
+def test_it_ends_while_it_warms_up(tmp_path) -> None:
+    for _ in range(3):
+        with running(folder=tmp_path) as (process, _):
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+            assert process.stderr.read() == ""
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def listening(lab: Lab) -> Iterator[Site]:
     thread.start()
     until(lambda: server.started)
     yield Site(lab, place.url)
-    lab.runs.stop()
+    lab.runs.close()
     server.should_exit = True
     thread.join(SECONDS)
     place.listener.close()

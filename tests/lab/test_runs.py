@@ -243,7 +243,7 @@ def test_a_run_that_nobody_opens_counts_for_a_while_only(site, monkeypatch) -> N
     monkeypatch.setattr(runs, "OPENED_SECONDS", 0.0)
     for _ in range(2 * site.lab.runs.at_once):
         site.run(data)
-    site.lab.runs.stop()
+    site.lab.runs.close()
 
 
 @pytest.mark.parametrize(

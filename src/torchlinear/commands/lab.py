@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +21,7 @@ __all__ = ["lab"]
 
 NEEDED = ("starlette", "uvicorn")
 MEGABYTE = 1_000_000
+PATIENCE_SECONDS = 2.0  # with threads, after Ctrl-C
 
 
 def lab(
@@ -68,4 +72,17 @@ def lab(
         logging.getLogger("torchlinear.lab").setLevel(logging.CRITICAL)
     with suppress(KeyboardInterrupt):  # which is how a lab ends
         listening.serve(Lab(first, common.lang, int(max_upload * MEGABYTE)), ready)
+    _await_threads()
     return 0
+
+
+def _await_threads() -> None:
+    """Let threads end, or leave without them: at its exit Python aborts when a thread is inside torch's C++."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    working = [thread for thread in threading.enumerate() if thread.daemon]
+    for thread in working:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in working):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

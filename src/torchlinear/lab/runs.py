@@ -104,6 +104,7 @@ class Run:
         self.stage: Stage | None = None
         self.race: Race | None = None
         self._stop = threading.Event()
+        self._send: Send = lambda _: None
         self._lock = threading.Lock()
         self._staging = threading.Lock()
 
@@ -123,6 +124,7 @@ class Run:
 
     def start(self, send: Send) -> None:
         """Work in a thread of its own; `send` gets the events, and None after the last."""
+        self._send = send
         threading.Thread(target=self._work, args=(send,), name="lab run", daemon=True).start()
 
     def stop(self) -> bool:
@@ -133,6 +135,11 @@ class Run:
             if self.state == "new":
                 self.state = "stopped"
         return counted
+
+    def close(self) -> None:
+        """Ask the thread to end, and end the stream without waiting for it."""
+        self.stop()
+        self._send(None)
 
     def prepared(self) -> Stage:
         """The stage, made once."""
@@ -235,10 +242,10 @@ class Runs:
             rows = run.plan.data.n_rows
             self.kept.put(name, run, rows * (len(run.plan.features) + 1))
 
-    def stop(self) -> None:
-        """Stop them all."""
+    def close(self) -> None:
+        """Stop them all, and end their streams."""
         for run in self.kept:
-            run.stop()
+            run.close()
 
 
 def _frames(name: str, frames: Frames) -> str:

@@ -60,15 +60,14 @@ class Listening:
             timeout_graceful_shutdown=CLOSING_SECONDS,
             h11_max_incomplete_event_size=LONGEST_ADDRESS,
         )
-        return _Server(config, ready)
+        return _Server(config, lab, ready)
 
     def serve(self, lab: Lab, ready: Callable[[], None]) -> None:
-        """Answer until Ctrl-C; then end all runs."""
+        """Answer until Ctrl-C."""
         lab.warm_up()
         try:
             self.server(lab, ready).run(sockets=[self.listener])
         finally:
-            lab.runs.stop()
             self.listener.close()
 
 
@@ -100,14 +99,19 @@ def listen(host: str = "127.0.0.1", port: int = 0, *, unsafe: bool = False) -> L
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers."""
+    """Says when it answers, and ends all runs before it waits for the streams."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, lab: Lab, ready: Callable[[], None] | None) -> None:
         super().__init__(config)
-        self.ready = ready
+        self.lab, self.ready = lab, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, and say so, in a thread: a browser may take its time."""
         await super().startup(sockets=sockets)
         if self.ready is not None and self.started:
             threading.Thread(target=self.ready, daemon=True).start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self.lab.runs.close()
+        await super().shutdown(sockets=sockets)
