@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from torchlinear.lab import runs
-from torchlinear.lab.runs import FRAMES, Shelf
-from torchlinear.lab.safety import Refused
+from torchlinear.lab.runs import FRAMES
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns
 
@@ -341,20 +340,6 @@ def test_the_report_is_there_after_the_end_only(site) -> None:
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert b"<html" in answer.body
     assert b"bmi" in answer.body
-
-
-def test_a_shelf_forgets_what_was_used_longest_ago() -> None:
-    shelf: Shelf[int] = Shelf("thing", most=3, heaviest=10)
-    for place in range(3):
-        shelf.put(str(place), place, 1)
-    assert shelf.get("0") == 0
-    shelf.put("3", 3, 1)
-    with pytest.raises(Refused, match="This thing is no longer there"):
-        shelf.get("1")
-    shelf.put("4", 4, 9)
-    assert list(shelf) == [3, 4]
-    shelf.put("5", 5, 100)  # too heavy for any company
-    assert list(shelf) == [5]
 
 
 def test_arrays_become_strict_json_of_nine_digits(rng) -> None:

@@ -6,10 +6,9 @@ import json
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import TorchlinearError
 from torchlinear.lab.plan import Plan
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.shelf import Shelf
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns, event
 from torchlinear.loop import Status
@@ -26,7 +26,7 @@ from torchlinear.racing.race import race
 from torchlinear.racing.records import Frames, Runner
 from torchlinear.racing.sentences import LANGUAGES, Sentence
 
-__all__ = ["FRAMES", "Run", "Runs", "Shelf"]
+__all__ = ["FRAMES", "Run", "Runs"]
 
 FRAMES = 600  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
 OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
@@ -34,49 +34,7 @@ LEVELS = {0.1: "0.1", 0.01: "0.01", 0.0001: "0.0001"}
 
 log = logging.getLogger("torchlinear.lab")
 
-T = TypeVar("T")
 Send = Callable[[bytes | None], None]
-
-
-class Shelf(Generic[T]):
-    """Keeps the things that were used last, by name; older ones go when there are too many or they weigh too much.
-
-    Parameters
-    ----------
-    kind : str
-        What a thing is called in messages.
-    most : int
-        How many are kept.
-    heaviest : int
-        How much they weigh together at most, but for the newest.
-    """
-
-    def __init__(self, kind: str, most: int, heaviest: int) -> None:
-        self.kind, self.most, self.heaviest = kind, most, heaviest
-        self._things: OrderedDict[str, tuple[T, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, name: str, thing: T, weight: int) -> None:
-        """Add a thing."""
-        with self._lock:
-            self._things[name] = thing, weight
-            while len(self._things) > 1 and (
-                len(self._things) > self.most
-                or sum(weight for _, weight in self._things.values()) > self.heaviest
-            ):
-                self._things.popitem(last=False)
-
-    def get(self, name: str) -> T:
-        """The thing called `name`."""
-        with self._lock:
-            if name not in self._things:
-                raise Refused(404, f"This {self.kind} is no longer there; ask for it again.")
-            self._things.move_to_end(name)
-            return self._things[name][0]
-
-    def __iter__(self) -> Iterator[T]:
-        with self._lock:
-            return iter([thing for thing, _ in self._things.values()])
 
 
 class Run:

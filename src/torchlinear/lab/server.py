@@ -25,8 +25,9 @@ from torchlinear.lab.data import MOST_POINTS, DataSet
 from torchlinear.lab.files import MOST_NUMBERS, checked_name, read_file
 from torchlinear.lab.origins import BUILTIN, requested
 from torchlinear.lab.plan import LOSSES, MOST_EPOCHS, MOST_RUNNERS, SOLVERS, Plan
-from torchlinear.lab.runs import FRAMES, Run, Runs, Shelf
+from torchlinear.lab.runs import FRAMES, Run, Runs
 from torchlinear.lab.safety import Guard, Refused, answer, json_of, pieces
+from torchlinear.lab.shelf import Shelf
 from torchlinear.lab.stream import ALIVE, plain
 from torchlinear.losses import REGISTRY as LOSS_REGISTRY
 from torchlinear.solvers import REGISTRY as SOLVER_REGISTRY
