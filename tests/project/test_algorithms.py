@@ -16,6 +16,12 @@ import torch
 from torch import Tensor, nn, optim
 
 import torchlinear as tl
+from torchlinear.api import solve
+from torchlinear.engines.local import Local
+from torchlinear.losses.squared import Squared
+from torchlinear.quadratic import QuadraticObjective
+from torchlinear.racing.course import Counted
+from torchlinear.rows import TensorRows
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 1000
@@ -70,6 +76,12 @@ def floors(bowl: Bowl, solver: Any, *edges: int) -> Tensor:
     return means
 
 
+def arrival(bowl: Bowl, lr: float, seed: int) -> float:
+    """Passes after which SGD came within a tenth for the first time."""
+    passes, left = gaps(bowl, tl.SGD(lr=lr, batch_size=1), 1, seed)
+    return float(passes[left < 0.1][0])
+
+
 def steps(make: Any, bowl: Bowl, count: int, scale: float = 1.0, batch_size: int = ROWS) -> Iterator[Tensor]:
     """(slope, intercept) after each step of an optimiser of torch's, from zero, on `scale` times the target."""
     w = torch.zeros(2, 1, dtype=torch.float64, requires_grad=True)
@@ -110,6 +122,12 @@ def test_bgd_goes_down_in_every_step_up_to_an_edge(bowl: Bowl) -> None:
     assert above[-1] > 1e3
 
 
+def test_bgd_reads_the_rows_once_however_many_epochs(bowl: Bowl) -> None:
+    rows = Counted(Local().load(TensorRows(bowl.x, bowl.y)))
+    solve(QuadraticObjective(Squared(), None, rows), tl.SGD(lr=0.5, epochs=100), infer=False)
+    assert rows.passes == 1
+
+
 def test_sgd_is_acceptable_before_one_pass_is_over(bowl: Bowl) -> None:
     passes, left = gaps(bowl, tl.SGD(lr=0.05, batch_size=1), 1)
     assert passes[left < 0.01][0] < 1.0
@@ -121,6 +139,8 @@ def test_sgd_hovers_at_its_noise_floor(bowl: Bowl) -> None:
     assert 0.25 < late / early < 4.0  # it no longer falls; means of six runs scatter by a fifth
     (quarter,) = floors(bowl, tl.SGD(lr=0.0125, batch_size=1), 25, 60)
     assert late / quarter > 1.7  # about as the learning rate
+    soon, later = (sum(arrival(bowl, lr, seed) for seed in range(6)) for lr in (0.05, 0.0125))
+    assert later > 1.5 * soon  # what the lower floor costs
     falling = gaps(bowl, tl.SGD(lr=0.1, batch_size=1, schedule="1/t"), 200)[1][-1]
     assert falling < late / 10.0
 
@@ -152,6 +172,11 @@ def test_the_steps_of_adagrad_only_shrink(bowl: Bowl) -> None:
             exact = tl.fit(bowl.x, bowl.y, solver=tl.Adagrad(lr=0.5, epochs=300, batch_size=None))
             np.testing.assert_allclose([exact.coef[0], exact.intercept], w.detach()[:, 0], rtol=1e-9)
     assert (shrinking[:, -1] < last / 5.0).all()  # large gradients at first: slow for good
+
+
+def test_adagrad_ends_at_the_optimum(bowl: Bowl) -> None:
+    _, left = gaps(bowl, tl.Adagrad(lr=0.5), 3_000)
+    assert left[-1] < 1e-12
 
 
 def test_adagrad_learns_rare_columns_as_fast(bowl: Bowl) -> None:
@@ -226,6 +251,18 @@ def test_adam_cannot_stride_where_the_way_is_long(bowl: Bowl) -> None:
     reached = (bowl.left(way) < 0.01).nonzero()[0]
     assert reached > 25  # the slope is about 3 away
     assert (gaps(bowl, tl.SGD(lr=0.5), 25)[1] < 0.01).any()
+
+
+def test_adam_in_batches_has_a_floor_that_grows_with_the_learning_rate(bowl: Bowl) -> None:
+    long, short = (floors(bowl, tl.Adam(lr=lr, batch_size=10), 20, 60)[0] for lr in (0.1, 0.025))
+    assert long > 1.7 * short > 0.0
+
+
+def test_plain_descent_on_standardised_columns_needs_no_more_epochs_than_adam(bowl: Bowl) -> None:
+    race = tl.race(bowl.x, bowl.y, solvers=["bgd", "adam"], standardize=True, epochs=300)
+    plain, adam = (race[name].within[1e-4] for name in ("bgd", "adam"))
+    assert plain is not None
+    assert adam is None or plain.passes <= adam.passes
 
 
 def test_the_pictures_of_the_page_can_be_drawn_again(tmp_path: Path) -> None:
