@@ -18,7 +18,7 @@ from torchlinear.api import solve
 from torchlinear.errors import DataError
 from torchlinear.lab.plan import Entrant, Numbers, Plan
 from torchlinear.lab.safety import Refused
-from torchlinear.loop import Status
+from torchlinear.loop import History, Status
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
 from torchlinear.losses.huber import Huber
@@ -28,10 +28,12 @@ from torchlinear.penalties.l1 import L1
 from torchlinear.penalties.l2 import L2
 from torchlinear.problem import Problem, pose
 from torchlinear.racing.contours import Contours, contours, surroundings
+from torchlinear.racing.course import Counted
 from torchlinear.racing.curvature import Curvature, curvature
 from torchlinear.racing.lineup import Entry, Options, lineup
 from torchlinear.racing.race import SUMMED
-from torchlinear.solvers.base import Solver
+from torchlinear.solution import Solution
+from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.rules import SGD, Adagrad, Adam, RMSprop
 from torchlinear.summed import SummedObjective
 
@@ -84,6 +86,8 @@ class Stage:
         Its loss.
     seconds : float
         How long the exact solver took.
+    passes : int
+        How often it summed over the rows.
     bend : Curvature
         Of the loss.
     racers : tuple of Racer
@@ -97,6 +101,7 @@ class Stage:
     best: Tensor
     least: float
     seconds: float
+    passes: int
     bend: Curvature
     racers: tuple[Racer, ...]
 
@@ -116,11 +121,7 @@ class Stage:
         penalty = {"none": None, "l1": L1(plan.strength), "l2": L2(plan.strength)}[plan.penalty]
         penalty = penalty if plan.strength else None
         problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty)
-        began = time.perf_counter()
-        solution = solve(
-            problem.objective, infer=plan.of_classes
-        )  # which tells whether classes can be told apart
-        seconds = time.perf_counter() - began
+        solution, seconds, passes = _solved(problem.objective, plan)
         if solution.status is Status.SEPARATED or not torch.isfinite(solution.coef).all():
             raise DataError(f"There is no optimum to run to: {solution.status.value}")
         start = (
@@ -133,7 +134,7 @@ class Stage:
         if all(racer.refusal is not None for racer in racers):
             raise Refused(422, f"None can run: {racers[0].refusal}")
         least = problem.objective.value(solution.coef)
-        return cls(plan, numbers, loss, penalty, solution.coef, least, seconds, bend, racers)
+        return cls(plan, numbers, loss, penalty, solution.coef, least, seconds, passes, bend, racers)
 
     @property
     def start(self) -> Tensor:
@@ -183,8 +184,21 @@ class Stage:
             "axes": self.axes,
             "start": self.start.flatten().tolist(),
             "runners": [racer.describe() for racer in self.racers],
-            "exact": {"seconds": self.seconds},
+            "exact": {"seconds": self.seconds, "passes": self.passes},
         }
+
+
+def _solved(objective: Objective, plan: Plan) -> tuple[Solution, float, int]:
+    """The optimum, and what it took: seconds, and passes over the rows."""
+    rows = objective.loaded = Counted(objective.loaded)
+    taken = [0.0, 0.0]
+    began = time.perf_counter()
+
+    def count(_: State, __: History) -> None:  # after the last step it is looked for separated classes
+        taken[:] = time.perf_counter() - began, rows.passes
+
+    solution = solve(objective, infer=plan.of_classes, callback=count)
+    return solution, taken[0], int(taken[1])
 
 
 def _racer(entrant: Entrant, plan: Plan, problem: Problem, bend: Curvature) -> Racer:

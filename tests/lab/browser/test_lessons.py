@@ -67,7 +67,7 @@ def test_a_step_begins_at_rest_and_goes_twice_as_far(lab):
         assert page.inner_text("#clock") == "at the start"
         page.keyboard.press(".")
         page.wait_for_timeout(100)
-        assert page.inner_text("#clock") == "after 1 passes"
+        assert page.inner_text("#clock") == "after 1 pass"
         drops.append(Table(page).gap("BGD"))
     assert drops[1] < drops[0]
 

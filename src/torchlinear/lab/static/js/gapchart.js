@@ -2,8 +2,8 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { $, h } from "./dom.js";
-import { duration, gapText, number, power } from "./format.js";
-import { t } from "./i18n.js";
+import { gapText, number, power } from "./format.js";
+import { t, when } from "./i18n.js";
 import { colour, lookOf, nameOf, swatch } from "./palette.js";
 import { BEFORE, frameAt, placeOf, timeAt } from "./run.js";
 
@@ -147,8 +147,7 @@ export class GapChart {
       const gap = track.gap[frameAt(track[by], time)];
       return h("div", {}, h("span", {}, swatch(track.solver), " ", nameOf(track.solver)), h("span", {}, number(gap)));
     });
-    const when = by === "passes" ? t("clock.passes", { passes: number(time) }) : duration(time);
-    this.#reading.replaceChildren(h("div", {}, when), ...rows);
+    this.#reading.replaceChildren(h("div", {}, when(by, time)), ...rows);
   }
 
   describe() {

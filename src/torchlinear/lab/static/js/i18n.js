@@ -1,5 +1,7 @@
 /* Words in two languages: English and 中文, following the browser unless the user chose. */
 
+import { duration, number } from "./format.js";
+
 let words = {};
 let current = "en";
 
@@ -36,6 +38,14 @@ export function t(key, values = {}) {
 
 /** Sentences one after the other; between Chinese ones there is no space. */
 export const together = (sentences) => sentences.join(current === "zh" ? "" : " ");
+
+/** A moment of the clock "passes" or "seconds" in words. */
+export function when(by, time) {
+  if (time === 0) return t("clock.start");
+  if (by === "seconds") return t("clock.seconds", { time: duration(time) });
+  const passes = number(time, 4);
+  return passes === "1" ? t("clock.pass") : t("clock.passes", { passes });
+}
 
 /** Write the texts of everything below `root` that names one by data-t or data-t-label. */
 export function translate(root) {

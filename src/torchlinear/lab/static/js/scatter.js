@@ -15,6 +15,7 @@ export class Scatter {
   output = 0;
   exact = null; // pixels of the exact line
   #player;
+  #classes = new Map(); // what the classes of the target's values are called
 
   constructor(canvas, note, player) {
     this.#player = player;
@@ -26,6 +27,7 @@ export class Scatter {
   /** Show these points; `fit` moves the axes so that all are seen. */
   setPoints(points, { fit = true } = {}) {
     this.points = points;
+    this.#classes.clear();
     if (fit && points.x.length) {
       this.surface.x = padded(points.x);
       this.surface.y = padded(points.y);
@@ -34,8 +36,11 @@ export class Scatter {
   }
 
   setRun(run) {
+    const before = this.probability;
     this.run = run;
+    this.#classes.clear();
     if (this.probability) this.surface.y = [-0.06, 1.06];
+    else if (before && this.points.y.length) this.surface.y = padded(this.points.y);
     this.#player.draw();
   }
 
@@ -47,8 +52,16 @@ export class Scatter {
   /** Height of a point: for classes whether it belongs to the class shown. */
   height(y) {
     if (!this.probability) return y;
-    const levels = this.run.spec.loss === "softmax" ? this.output : 1;
-    return y === levels ? 1 : 0;
+    if (!this.#classes.has(y)) this.#classes.set(y, this.#classOf(y));
+    return this.#classes.get(y) === this.className() ? 1 : 0;
+  }
+
+  /** What the class of a value is called: a label comes as its place in the list, a number as itself. */
+  #classOf(y) {
+    const { kind, levels } = this.run.dataset.columns.find(({ name }) => name === this.points.target) ?? {};
+    if (!levels) return "";
+    if (kind === "label") return levels[y];
+    return levels.reduce((best, level) => (Math.abs(level - y) < Math.abs(best - y) ? level : best));
   }
 
   draw() {

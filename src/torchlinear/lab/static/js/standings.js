@@ -64,8 +64,9 @@ export class Standings {
 
   #within(solver, end, level, refused) {
     if (solver === "exact") {
-      const seconds = this.run.meta.exact?.seconds;
-      return h("td", {}, t("standings.once"), seconds ? h("small", {}, ` · ${duration(seconds)}`) : "");
+      const { passes, seconds } = this.run.meta.exact;
+      const words = passes === 1 ? t("standings.once") : t("standings.passes", { passes: number(passes) });
+      return h("td", {}, words, h("small", {}, ` · ${duration(seconds)}`));
     }
     const reached = end?.within?.[level];
     if (!reached) return h("td", {}, refused ? "–" : end ? t("standings.never") : "…");

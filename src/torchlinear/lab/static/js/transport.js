@@ -1,8 +1,7 @@
 /* The bar with play, pause, step, the slider over time and the clock. */
 
 import { $, face } from "./dom.js";
-import { duration, number } from "./format.js";
-import { t } from "./i18n.js";
+import { t, when } from "./i18n.js";
 import { BEFORE } from "./run.js";
 
 const FINE = 1000; // places of the slider
@@ -51,15 +50,8 @@ function follow(player, scrub) {
   const share = (player.place + BEFORE) / (player.last + BEFORE || 1);
   const value = String(Math.round(FINE * share));
   if (scrub.value !== value) scrub.value = value;
-  const words = moment(player);
+  const words = when(player.by, player.time);
   if ($("clock").textContent === words) return;
   $("clock").textContent = words;
   scrub.setAttribute("aria-valuetext", words);
-}
-
-function moment(player) {
-  const { time } = player;
-  if (time === 0) return t("clock.start");
-  if (player.by === "seconds") return t("clock.seconds", { time: duration(time) });
-  return t("clock.passes", { passes: number(time, 4) });
 }
