@@ -55,7 +55,9 @@ def test_files_are_written(run, line: Path, tmp_path: Path) -> None:
     assert ended.code == 0
     assert "race.html" in ended.out
     assert "差距" in ended.out
-    assert (tmp_path / "race.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    page = (tmp_path / "race.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<h2>排名</h2>" in page
     assert (tmp_path / "race.png").read_bytes().startswith(b"\x89PNG")
 
 

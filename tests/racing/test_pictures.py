@@ -13,6 +13,7 @@ import torchlinear as tl
 from torchlinear.racing.contours import Others
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.pictures import map_of, pair
+from torchlinear.racing.sentences import words
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_maps_of_squared_loss_have_the_others_at_their_best(rng: np.random.Gener
         assert ground.gap[i, j] == pytest.approx((np.mean(left**2) - least) / (start - least), rel=1e-8)
     ax = race.plot_paths(features=["x1", "x3"])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x1", "x3")
-    assert "profiled out" in next(note.get_text() for note in ax.texts)
+    assert any("every other coefficient is at its best" in note.get_text() for note in ax.texts)
     with pytest.raises(tl.InvalidInput, match="'x9' is not a coefficient"):
         race.plot_paths(features=["x1", "x9"])
     with pytest.raises(tl.InvalidInput, match="one target over one feature"):
@@ -71,7 +72,7 @@ def test_maps_of_squared_loss_have_the_others_at_their_best(rng: np.random.Gener
 def test_maps_of_a_line_profile_nothing_out(line: Race) -> None:
     ax = line.plot_paths()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "Intercept")
-    assert not any("profiled" in note.get_text() for note in ax.texts)
+    assert not any("other coefficient" in note.get_text() for note in ax.texts)
 
 
 def test_maps_of_other_losses_have_the_others_at_their_best_too(rng: np.random.Generator) -> None:
@@ -108,6 +109,47 @@ def test_the_report_is_one_file_whose_numbers_are_the_races(line: Race, tmp_path
     np.testing.assert_allclose(bgd["trail"], line["bgd"].coef[:, :, 0], rtol=1e-4, atol=1e-12)
     assert len(data["fit"]["points"]) == 50
     assert line["sgd"].why.split(":")[0] in page
+
+
+def test_the_report_in_chinese_has_the_same_numbers_and_no_english(line: Race, tmp_path: Path) -> None:
+    pages = {}
+    for language in ("en", "zh"):
+        line.report(tmp_path / "race.html", language=language)
+        pages[language] = (tmp_path / "race.html").read_text(encoding="utf-8")
+    data = {
+        language: json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+        for language, page in pages.items()
+    }
+    told = {language: (found.pop("words"), found["map"].pop("note")) for language, found in data.items()}
+    assert data["en"] == data["zh"]
+    assert told["zh"] == (words("page", "zh"), "高度是全部 50 行数据上的损失。")
+    assert '<html lang="zh-CN">' in pages["zh"]
+    assert '<html lang="en">' in pages["en"]
+    shown = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", pages["zh"], flags=re.DOTALL)
+    # What stays Latin: names of solvers, the loss as it is typed, units of time, and the terms of the field.
+    latin = set(re.findall("[A-Za-z]{2,}", re.sub("Hessian|λmax|[mµ]s", "", shown)))
+    assert latin <= {"bgd", "sgd", "exact", "squared"}
+    for sentence in line.why:
+        assert sentence.told("zh") in pages["zh"]
+
+
+def test_a_report_in_another_language_is_refused_and_nothing_is_written(line: Race, tmp_path: Path) -> None:
+    with pytest.raises(tl.InvalidInput, match="language='fr': expected 'en' or 'zh'"):
+        line.report(tmp_path / "race.html", language="fr")
+    assert not (tmp_path / "race.html").exists()
+
+
+def test_the_report_of_several_columns_says_what_its_map_leaves_out(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    X = rng.normal(size=(60, 3))
+    race = tl.race(X, X.sum(axis=1) + rng.normal(size=60), solvers=["bgd"], epochs=20, standardize=True)
+    race.report(tmp_path / "race.html", "zh")
+    page = (tmp_path / "race.html").read_text(encoding="utf-8")
+    note = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])["map"]["note"]
+    assert note.startswith("高度是全部 60 行数据上的损失。图上每一点，其余系数都取在该处的最优值，")
+    assert note.endswith("各列已标准化。")
+    assert "60 行数据，3 个特征，损失：squared，各列已标准化" in page
 
 
 def test_names_in_the_report_are_text(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import torchlinear as tl
-from torchlinear.racing import reasons
-from torchlinear.racing.sentences import LANGUAGES, Sentence, templates
+from torchlinear import racing, report
+from torchlinear.racing.captions import ended
+from torchlinear.racing.sentences import LANGUAGES, Sentence, joined, templates, words
 
 ENGLISH, CHINESE = templates("en"), templates("zh")
-UNTOLD = {"exact": {"solver"}}  # a sentence of the solver's own, in English
+UNTOLD = {"exact": {"solver"}, "optimum": {"solver"}}  # a sentence of the solver's own, in English
 
 
 def fields(template: str) -> set[str]:
@@ -30,10 +31,30 @@ def test_both_languages_fill_in_the_same_values(key: str) -> None:
     assert fields(ENGLISH[key]) - UNTOLD.get(key, set()) == fields(CHINESE[key])
 
 
+def source_of(package, pattern: str) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in Path(package.__file__).parent.glob(pattern))
+
+
 def test_every_template_is_used_and_every_one_that_is_used_exists() -> None:
-    source = Path(reasons.__file__).read_text(encoding="utf-8")
-    assert [key for key in ENGLISH if f'"{key}"' not in source] == []
+    source = source_of(racing, "*.py")
+    assert [key for key in ENGLISH if "." not in key and f'"{key}"' not in source] == []
     assert set(re.findall(r'Sentence\(\s*"(\w+)"', source)) <= set(ENGLISH)
+
+
+def test_every_word_of_the_page_is_used_and_every_one_that_is_used_exists() -> None:
+    used = set(re.findall(r"\bwords\.(\w+)", source_of(report, "race.html.jinja")))
+    assert used == set(words("page", "en"))
+
+
+def test_every_status_has_its_word_in_both_languages() -> None:
+    assert [ended(status) for status in tl.Status] == [status.label.replace("_", " ") for status in tl.Status]
+    assert set(words("status", "zh")) == {status.label for status in tl.Status}
+
+
+def test_sentences_follow_one_another_as_each_language_has_it() -> None:
+    two = [Sentence("map_data"), Sentence("map_units")]
+    assert joined(two, "en") == "Height is the loss over the data. Columns are standardised."
+    assert joined(two, "zh") == "高度是全部数据上的损失。各列已标准化。"
 
 
 def test_chinese_has_chinese_punctuation() -> None:

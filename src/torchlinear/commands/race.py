@@ -114,7 +114,7 @@ def _write(result: Race, report: Path | None, plot: Path | None) -> dict[str, st
         from torchlinear.racing.reporting import html
 
         with files.replacing(report) as file:
-            file.write(html(result).encode())
+            file.write(html(result, current()).encode())
         written["report"] = str(report)
     if plot is not None:
         from matplotlib.figure import Figure

@@ -50,12 +50,12 @@ FLAT = 1e-10  # share of its curvature that a coefficient keeps when the others 
 
 
 class Others(Enum):
-    """Where the coefficients are that a map does not show; the values complete "the other coefficients"."""
+    """Where the coefficients are that a map does not show."""
 
-    NONE = "are none"
-    BEST = "are profiled out"
-    NEARLY = "are profiled out to second order"
-    FIXED = "stay at the optimum"
+    NONE = "there are none"
+    BEST = "profiled out"
+    NEARLY = "profiled out to second order"
+    FIXED = "at the optimum"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from torchlinear.errors import InvalidInput
 from torchlinear.racing.curvature import Curvature
 from torchlinear.racing.exact import Exact
+from torchlinear.racing.sentences import Sentence
 from torchlinear.registry import suggestion
 from torchlinear.solvers import REGISTRY
 from torchlinear.solvers.base import Solver
@@ -60,7 +61,7 @@ class Entry:
     """A runner before its start."""
 
     name: str
-    label: str
+    label: Sentence
     solver: Solver
     lr: float | None
     batch_size: int | None
@@ -84,7 +85,7 @@ def lineup(
     for given in solvers:
         solver = made(given, options)
         if not isinstance(solver, Descent):
-            found.append(Entry(solver.name, solver.name, solver, None, None))
+            found.append(Entry(solver.name, Sentence("named", name=solver.name), solver, None, None))
             continue
         for rate in rates(given, solver, options, bend, rows):
             schedule = options.schedule if isinstance(given, str) else solver.schedule
@@ -173,11 +174,13 @@ def _rounded_down(value: float) -> float:
 def entry(solver: Descent, rows: int) -> Entry:
     """A runner of the descent family, with what it is called."""
     size = solver.batch_size if solver.batch_size is None or solver.batch_size < rows else None
-    parts = [solver.name]
-    if size not in (None, 1):
-        parts.append(f"{size} rows a step")
-    parts.append(f"lr {solver.lr:.3g}")
-    return Entry(solver.name, ", ".join(parts), solver, solver.lr, size)
+    told = {"name": solver.name, "lr": f"{solver.lr:.3g}"}
+    label = (
+        Sentence("stepping", **told)
+        if size in (None, 1)
+        else Sentence("stepping_batch", **told, size=str(size))
+    )
+    return Entry(solver.name, label, solver, solver.lr, size)
 
 
 def apart(found: Sequence[Entry]) -> list[Entry]:

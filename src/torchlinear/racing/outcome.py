@@ -177,13 +177,20 @@ class Race:
 
         return pictures.movement(self, ax, runner)
 
-    def report(self, path: str | PathLike[str]) -> None:
+    def report(self, path: str | PathLike[str], language: str = "en") -> None:
         """Write the race as one HTML file with a slider over time; it makes no request.
 
         Parameters
         ----------
         path : str or path
             Where to write.
+        language : {"en", "zh"}
+            What the page is written in: English or Chinese.
+
+        Raises
+        ------
+        InvalidInput
+            For other languages.
 
         Examples
         --------
@@ -198,7 +205,7 @@ class Race:
         """
         from torchlinear.racing import reporting
 
-        Path(path).write_text(reporting.html(self), encoding="utf-8")
+        Path(path).write_text(reporting.html(self, language), encoding="utf-8")
 
     def to_frame(self) -> pd.DataFrame:
         """Every frame of every runner as a row: runner, passes, seconds, loss, gap and the coefficients."""

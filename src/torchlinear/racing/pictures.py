@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from torchlinear.errors import InvalidInput
-from torchlinear.racing.contours import Contours, Others, contours
+from torchlinear.racing.captions import about, others
+from torchlinear.racing.contours import Contours, contours
 from torchlinear.registry import suggestion
 from torchlinear.rows import drawn
 from torchlinear.solvers.descent import Descent
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torchlinear.racing.outcome import Race
     from torchlinear.racing.records import Runner
 
-__all__ = ["about", "gaps", "line_of", "map_of", "movement", "names_of", "pair", "paths", "sweep", "trail"]
+__all__ = ["gaps", "line_of", "map_of", "movement", "names_of", "pair", "paths", "sweep", "trail"]
 
 Array = NDArray[np.float64]
 
@@ -89,7 +90,7 @@ def paths(race: Race, ax: Axes | None, features: Sequence[str] | None) -> Axes:
     ]
     best = race.units.inside(race.optimum.coef).numpy().ravel()[list(axes)]
     names = [names_of(race)[axis] for axis in axes]
-    below = about(race) if ground.others is Others.NONE else f"the other coefficients {ground.others.value}"
+    below = others(ground) or about(race)
     one = _figure(1, 8.0, 5.2)[0] if ax is None else ax
     return plot_trails(ground.x, ground.y, ground.gap, trails, best, names, one, below)
 
@@ -198,13 +199,6 @@ def trail(race: Race, runner: Runner, axes: tuple[int, int]) -> Array:
     """A runner's way over the map, shape (f, 2)."""
     inside = race.units.inside(runner.coef).numpy()
     return np.asarray(inside.reshape(len(inside), -1)[:, list(axes)])
-
-
-def about(race: Race) -> str:
-    """Rows, features, loss and units in a line."""
-    rows = f"{race.rows.n_rows:,} rows, " if race.rows.n_rows else ""
-    units = ", standardised columns" if race.units.standardized else ""
-    return f"{rows}{len(race.names):,} feature{'s' if len(race.names) != 1 else ''}, loss: {race.loss}{units}"
 
 
 def _figure(panels: int, width: float, height: float) -> list[Axes]:

@@ -80,7 +80,7 @@ class Runner:
     ----------
     name : str
         The solver's name; with a number behind it where two have the same.
-    label : str
+    label : Sentence
         The same with what sets it apart: ``"mbgd, 32 rows a step, lr 0.01"``.
     solver : Solver
         What ran.
@@ -108,7 +108,7 @@ class Runner:
     """
 
     name: str
-    label: str
+    label: Sentence
     solver: Solver
     lr: float | None
     batch_size: int | None

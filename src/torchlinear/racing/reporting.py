@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from torchlinear.inference.numerals import significant
-from torchlinear.racing.contours import Others
+from torchlinear.racing.captions import about, ended, of_map
 from torchlinear.racing.exact import Exact
-from torchlinear.racing.pictures import about, line_of, map_of, names_of, pair, trail
+from torchlinear.racing.pictures import line_of, map_of, names_of, pair, trail
 from torchlinear.racing.records import Reached
+from torchlinear.racing.sentences import Sentence, joined, words
 from torchlinear.report.race_page import contour_lines, numbers, page
 from torchlinear.rows import drawn
 from torchlinear.solvers.descent import Descent
@@ -28,10 +29,12 @@ GRID = 33  # points of a curve that is no line
 HEADINGS = ("runner", "within 10 %", "1 %", "0.01 %", "final gap", "seconds", "status")
 
 
-def html(race: Race) -> str:
-    """The page."""
+def html(race: Race, language: str = "en") -> str:
+    """The page, in ``"en"`` or ``"zh"``."""
+    title = Sentence("title", count=str(len(race.runners))).told(language)
     kept = {runner.name: _thinned(runner) for runner in race.runners}
     data: dict[str, Any] = {
+        "words": words("page", language),
         "runners": [
             {
                 "name": runner.name,
@@ -43,18 +46,25 @@ def html(race: Race) -> str:
                 "gap": numbers(runner.gap.numpy()[kept[runner.name]], 4),
             }
             for place, runner in enumerate(race.runners)
-        ]
+        ],
     }
-    _add_map(race, data, kept)
+    _add_map(race, data, kept, language)
     _add_fit(race, data, kept)
     facts = {
-        "title": f"A race of {len(race.runners)} solvers",
-        "about": about(race),
-        "standings": [_row(runner) for runner in race.standings()],
-        "why": race.why,
-        "optimum": f"Optimum by {race.optimum.solver}; loss {significant(race.optimum.loss, 6)}.",
+        "language": language,
+        "words": data["words"],
+        "title": title,
+        "about": about(race).told(language),
+        "standings": [_row(runner, language) for runner in race.standings()],
+        "why": [sentence.told(language) for sentence in race.why],
+        "optimum": _optimum(race).told(language),
     }
     return page(facts, data)
+
+
+def _optimum(race: Race) -> Sentence:
+    best = race.optimum
+    return Sentence("optimum", solver=str(best.solver), loss=significant(best.loss, 6))
 
 
 def _thinned(runner: Runner) -> list[int]:
@@ -62,22 +72,20 @@ def _thinned(runner: Runner) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, last, min(FRAMES, last + 1))})
 
 
-def _add_map(race: Race, data: dict[str, Any], kept: dict[str, list[int]]) -> None:
+def _add_map(race: Race, data: dict[str, Any], kept: dict[str, list[int]], language: str) -> None:
     if race.optimum.coef.numel() < 2 or (len(race.names) == 1 and not race.objective.intercept):
         data["map"] = None
         return
     axes = pair(race, None)
     ground = map_of(race, axes)
-    words = "Contours of the loss."
-    if ground.others is not Others.NONE:
-        words += f" The other coefficients {ground.others.value}."
+    note = of_map(ground, race.rows.n_rows, standardized=race.units.standardized)
     data["map"] = {
         "x": numbers(ground.x[[0, -1]]),
         "y": numbers(ground.y[[0, -1]]),
         "lines": contour_lines(ground.x, ground.y, ground.gap),
         "best": numbers(race.units.inside(race.optimum.coef).numpy().ravel()[list(axes)]),
         "names": [names_of(race)[axis] for axis in axes],
-        "note": words + (" Columns are standardised." if race.units.standardized else ""),
+        "note": joined(note, language),
     }
     for entry, runner in zip(data["runners"], race.runners):
         way = trail(race, runner, axes)[kept[runner.name]]
@@ -103,13 +111,13 @@ def _add_fit(race: Race, data: dict[str, Any], kept: dict[str, list[int]]) -> No
         entry["lines"] = [numbers(line_of(race, one, grid)) for one in coef]
 
 
-def _row(runner: Runner) -> dict[str, Any]:
+def _row(runner: Runner, language: str = "en") -> dict[str, Any]:
     return {
         "name": runner.name,
-        "label": runner.label,
+        "label": runner.label.told(language),
         "within": [{"passes": many(at), "seconds": duration(at)} for at in runner.within.values()],
         "final": share(runner.final),
-        "status": runner.status.label.replace("_", " "),
+        "status": ended(runner.status).told(language),
     }
 
 

@@ -1,19 +1,20 @@
 """Sentences about a race in English and in Chinese: a key and its values, told in either language.
 
-The templates are in ``sentences_en.toml`` and ``sentences_zh.toml``, whose keys are the same.
+The templates are in ``sentences_en.toml`` and ``sentences_zh.toml``, whose keys are the same. Another package has its
+own, beside its own subclass of `Sentence`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from torchlinear.errors import InvalidInput
 
-__all__ = ["LANGUAGES", "Sentence", "templates"]
+__all__ = ["LANGUAGES", "Sentence", "joined", "templates", "words"]
 
 LANGUAGES = ("en", "zh")
 
@@ -42,12 +43,13 @@ class Sentence(str):
     (' (half of it takes 35 passes)', '（减半要 35 遍）')
     """
 
+    home: ClassVar[str] = "torchlinear.racing"  # the package that has the templates
     key: str
     values: Mapping[str, str]
 
-    def __new__(cls, key: str = "", **values: str) -> Sentence:
+    def __new__(cls, key: str = "", **values: str) -> Self:
         """Fill in the English template."""
-        made = super().__new__(cls, _filled(key, values, "en"))
+        made = super().__new__(cls, _filled(cls.home, key, values, "en"))
         made.key, made.values = key, values
         return made
 
@@ -75,18 +77,36 @@ class Sentence(str):
         """
         if language not in LANGUAGES:
             raise InvalidInput(f"language={language!r}: expected 'en' or 'zh'.")
-        return _filled(self.key, self.values, language)
+        return _filled(self.home, self.key, self.values, language)
 
 
-def _filled(key: str, values: Mapping[str, Any], language: str) -> str:
+def _filled(home: str, key: str, values: Mapping[str, Any], language: str) -> str:
     told = {
         name: value.told(language) if isinstance(value, Sentence) else value for name, value in values.items()
     }
-    return templates(language)[key].format(**told) if key else ""
+    return templates(language, home)[key].format(**told) if key else ""
 
 
 @cache
-def templates(language: str) -> Mapping[str, str]:
-    """All templates of a language by key."""
-    source = files("torchlinear.racing").joinpath(f"sentences_{language}.toml")
-    return tomllib.loads(source.read_text(encoding="utf-8"))
+def templates(language: str, home: str = Sentence.home) -> Mapping[str, str]:
+    """All templates of a language by key; those of a table by ``table.key``."""
+    found = tomllib.loads(files(home).joinpath(f"sentences_{language}.toml").read_text(encoding="utf-8"))
+    flat: dict[str, str] = {}
+    for key, value in found.items():
+        flat |= (
+            {f"{key}.{name}": text for name, text in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
+    return flat
+
+
+def joined(sentences: Iterable[Sentence], language: str) -> str:
+    """Sentences one after the other; between Chinese ones there is no space."""
+    return ("" if language == "zh" else " ").join(sentence.told(language) for sentence in sentences)
+
+
+def words(table: str, language: str) -> dict[str, str]:
+    """The templates of a table as they are, by key."""
+    known = templates(language).items()
+    return {key.removeprefix(f"{table}."): text for key, text in known if key.startswith(f"{table}.")}

@@ -25,9 +25,10 @@ def page(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : mapping
-        Texts: `title`, `about`, `standings` (name, label, within, final, status of each), `why`, `optimum`.
+        Texts: `language`, `words` (of the page itself, by key), `title`, `about`, `standings` (name, label, within,
+        final, status of each), `why`, `optimum`.
     data : mapping
-        Numbers for the script, JSON: `runners`, `map`, `fit`.
+        For the script, JSON: numbers in `runners`, `map` and `fit`, and the `words`.
 
     Returns
     -------
