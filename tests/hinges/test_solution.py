@@ -41,6 +41,21 @@ def test_the_dual_proves_that_it_is_the_least(problem: Hinges) -> None:
     assert 0.0 <= found.gap <= rounding
 
 
+@pytest.mark.parametrize(
+    "problem", ["plain", "hardly more than a ridge", "one class", "tube far from 0"], indirect=True
+)
+def test_the_gap_of_any_point_is_a_bound(problem: Hinges, rng: np.random.Generator) -> None:
+    """Also where an unpenalised coefficient is 0 and the dual does not hold its constraint."""
+    best = solve(problem).value
+    for scale in (0.0, 0.1, 1.0):
+        b = scale * np.append(rng.normal(size=problem.columns - 1), 0.0)
+        open_or_shut = np.where(problem.residual(b) > 0.0, problem.weight, 0.0)
+        some = rng.uniform(size=problem.weight.size) * problem.weight
+        for dual in (open_or_shut, some):
+            found = problem.optimum(b, dual)
+            assert found.value - best <= found.gap * (1.0 + ROUNDING)
+
+
 def _values(problem: Hinges, found: Optimum) -> tuple[Any, Any, float]:
     """F(b), D(a), and by how much the dual misses the constraints of unpenalised columns."""
     Z, b, a = mp.matrix(rows(problem).tolist()), mp.matrix(found.coef), found.dual

@@ -8,6 +8,8 @@ with a diagonal L of at least 0; where L_j = 0 the dual has the constraint g_j =
     F(b) - D(a) = sum_k (w_k max(0, r_k) - a_k r_k) + sum_j L_j (b_j - g_j / L_j)^2 / 2:
 
 a sum of terms of at least 0, so that the gap is known to the last digit, not as the difference of two large sums.
+Where L_j = 0 and g_j is not 0, ``|g_j|`` times the way from b_j to its optimum is added: at most the largest |r_k| for
+an intercept, which moves all residuals alike until one of them is 0.
 Several hinges may share a row z, as the two of an epsilon-insensitive loss do. The L1 penalty ``c |b_j|`` is two hinges
 of a row of its own: z = e_j, t = 0, w = c.
 """
@@ -105,7 +107,7 @@ class Hinges:
         missed, held = self.pull(dual) - self.ridge * b, self.ridge > 0
         hinges = float((self.weight * np.maximum(r, 0.0) - dual * r).sum())
         ridge = float((np.square(missed[held]) / self.ridge[held]).sum() / 2.0)
-        free = float(np.abs(missed[~held]) @ np.abs(b[~held]))
+        free = float(np.abs(missed[~held]).sum() * np.abs(r).max(initial=0.0))
         return Optimum(b, dual, self.value(b, r), hinges + ridge + free)
 
 
