@@ -167,6 +167,22 @@ def test_separated_classes_of_a_softmax_are_named_too(rng: np.random.Generator) 
     assert tl.fit(X, y, loss="softmax", penalty=tl.L2(1e-3)).status is tl.Status.CONVERGED
 
 
+@pytest.mark.parametrize("solver", ["auto", "newton_cg", "lbfgs"])
+@pytest.mark.parametrize("kind", ["complete", "quasi-complete"])
+def test_classes_of_a_softmax_told_apart_without_error(
+    solver: str, kind: str, rng: np.random.Generator
+) -> None:
+    """All probabilities come so near 0 and 1 that the curvature is rounding: no warnings of NumPy, no convergence."""
+    X = rng.normal(size=(120, 4))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    if kind == "quasi-complete":  # the second and third classes overlap
+        y = np.where(y > 0, 1 + rng.integers(0, 2, size=120), 0)
+    with pytest.warns(tl.ConvergenceWarning, match=r"separated: .* It is: .*x0") as caught:
+        fit = tl.fit(X, y, loss="softmax", solver=solver)
+    assert [warning.category for warning in caught] == [tl.ConvergenceWarning]
+    assert fit.status is tl.Status.SEPARATED
+
+
 def test_a_softmax_agrees_with_r_to_the_last_digits() -> None:
     case = json.loads((Path(__file__).parent / "truth" / "r" / "multinom_housing.json").read_text())
     X = np.array(case["X"], dtype=float)[:, 1:]

@@ -287,7 +287,8 @@ def _separated(
     if not isinstance(objective, SummedObjective) or isinstance(objective, JeffreysObjective):
         return ()
     if model is not None:
-        return separated(objective, model.step(objective, coef)[0][:-1])
+        grow = separated(objective, model.step(objective, coef)[0][:-1])
+        return grow and (told_apart(objective, coef) or grow)
     return separated(objective, known.moved) if isinstance(known, Information) else ()
 
 

@@ -224,6 +224,7 @@ def separated(problem: SummedObjective, moved: Array) -> tuple[str, ...]:
     """Features whose coefficients would still be `moved`, shape (p, k), by a step of Newton's though the slope is 0."""
     p, spread = problem.n_features, problem.spread
     drift = np.abs(moved).max(axis=1, initial=0.0) * np.sqrt(spread.squares[:p] / spread.weight)
+    drift = np.nan_to_num(drift, nan=np.inf)
     worst = max(DRIFT, 0.1 * drift.max(initial=0.0))
     return tuple(name for name, far in zip(problem.rows.names, drift > worst) if far)
 
@@ -232,15 +233,17 @@ def told_apart(problem: SummedObjective, coef: Tensor) -> tuple[str, ...]:
     """Features that decide between labels where `coef`, shape (p + 1, k), errs in no row; none where it errs."""
     if problem.loaded.sum(_errors, problem.loss, coef) > 0:
         return ()
-    spread, beta = problem.spread, coef[:-1].abs().amax(dim=1).numpy()
-    share = beta * np.sqrt(spread.squares[: problem.n_features])
+    beta = coef[:-1] if problem.loss.separable else coef[:-1] - coef[:-1].mean(dim=1, keepdim=True)
+    share = beta.abs().amax(dim=1).numpy() * np.sqrt(problem.spread.squares[: problem.n_features])
     return tuple(name for name, far in zip(problem.rows.names, share >= 0.1 * share.max()) if far)
 
 
 def _errors(block: Block, loss: Loss, coef: Tensor) -> float:
-    """Rows whose mean is not their target."""
+    """Rows whose mean, or likeliest class, is not their target."""
     block = block.counted()
-    return float((loss.mean(block.predict(coef)) != block.y).any(dim=1).sum())
+    mean = loss.mean(block.predict(coef))
+    told = mean if loss.separable else mean.argmax(dim=1, keepdim=True)
+    return float((told != block.y).any(dim=1).sum())
 
 
 def _solved(part: Moments | Triangle, intercept: bool) -> LeastSquares:

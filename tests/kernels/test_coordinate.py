@@ -111,3 +111,16 @@ def test_the_kernel_is_its_python_twin(rng: np.random.Generator) -> None:
     assert ends[0][0] == ends[1][0]
     np.testing.assert_allclose(ends[0][2], ends[1][2], rtol=1e-12)
     np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=0, atol=1e-12 * np.abs(g).max())
+
+
+@pytest.mark.parametrize("bound", [np.inf, 10.0])
+def test_what_rounding_falls_along_is_left_alone(rng: np.random.Generator, bound: float) -> None:
+    """Three columns without a penalty depend on one another; nothing, or a bound far off, ends the way along them."""
+    X = rng.normal(size=(100, 4))
+    X[:, 2] = X[:, 0] + X[:, 1]
+    H, g = X.T @ X, X.T @ (X @ [1.0, -2.0, 0.0, 0.0] + rng.normal(size=100))
+    lasso, limit = np.array([0.0, 0.0, 0.0, 1e6]), np.full(4, bound)
+    found = minimise(H, g, np.zeros(4), lasso, np.zeros(4), -limit, limit)
+    assert found.beta[3] == 0.0
+    assert np.abs(found.beta).max() < 4.0
+    np.testing.assert_allclose(H[:3, :3] @ found.beta[:3], g[:3], atol=ROUNDING * np.abs(g).max())

@@ -204,7 +204,7 @@ def _finish(part: _Problem, beta: Array, pull: Array) -> bool:
     edge = np.where(way < 0, low, high)
     share = np.divide(edge - now, way, out=np.full_like(way, np.inf), where=way != 0)
     first = float(share.min())
-    if first > length:
+    if first > length or first == np.inf:
         beta[free] = now + length * way if np.isfinite(length) else now
         return True
     beta[free] = np.clip(now + first * way, low, high)
@@ -217,7 +217,7 @@ def _way(part: _Problem, free: NDArray[np.int_], slope: Array) -> tuple[Array, f
     """Direction to the optimum of the free coordinates with their signs, and how far that is along it, shape (r,).
 
     Coordinates that depend on one another leave a direction along which only the penalty changes, down to the
-    next sign change: its length is infinite.
+    next sign change: its length is infinite. Without one, rounding is all that falls along it, and it is left alone.
     """
     scale = 1.0 / np.sqrt(part.bend[free])
     matrix = part.H.copy() if free.size == part.g.size else part.H[np.ix_(free, free)]
@@ -230,7 +230,8 @@ def _way(part: _Problem, free: NDArray[np.int_], slope: Array) -> tuple[Array, f
     values, vectors = np.linalg.eigh(matrix)
     along = vectors.T @ (scale * slope)
     flat = values <= DOUBTFUL**2 * values[-1]
-    if np.linalg.norm(along[flat]) > FLAT * np.linalg.norm(part.lasso[free] * scale):
+    rough = part.lasso[free] if part.lasso[free].any() else part.g[free]
+    if np.linalg.norm(along[flat]) > FLAT * np.linalg.norm(rough * scale):
         return scale * (vectors[:, flat] @ along[flat]), np.inf
     return scale * (vectors[:, ~flat] @ (along[~flat] / values[~flat])), 1.0
 

@@ -118,6 +118,9 @@ def _hessian(block: Block, loss: Loss, coef: Tensor, centre: Array, intercept: b
             Z = torch.cat([Z, torch.ones(len(Z), 1, dtype=torch.float64)], dim=1)
         for b in range(k):
             bend = loss.product(eta[part], block.y[part], basis[b].expand(len(Z), k))
+            bend[:, b] = bend[:, b] - bend.sum(
+                dim=1
+            )  # rows of h sum to 0; 1 - pi has lost its digits near pi = 1
             if block.weight is not None:
                 bend = block.weight[part].unsqueeze(1) * bend
             for a in range(b + 1):
