@@ -151,12 +151,13 @@ def test_a_solver_that_cannot_take_part_is_named_and_the_others_run(site) -> Non
     data = site.data(kind="maker", features=2)
     events = site.events(site.run(data, "newton", "bgd", penalty={"kind": "l1", "strength": 0.1}))
     refusals = {runner["id"]: runner["refusal"] for runner in events[0][1]["runners"]}
-    assert "newton" in refusals["newton"]
+    assert "newton" in refusals["newton"]["en"]
+    assert refusals["newton"]["zh"] == f"torchlinear 的说明（英文）：{refusals['newton']['en']}"
     assert refusals["bgd"] is None
     assert [standing["runner"] for standing in events[-1][1]["standings"]] == ["bgd"]
     alone = site.events(site.run(data, "newton", penalty={"kind": "l1", "strength": 0.1}))
     assert [name for name, _ in alone] == ["failed"]
-    assert "newton" in alone[0][1]["error"]
+    assert "newton" in alone[0][1]["error"]["en"]["en"]
 
 
 def test_two_runners_of_one_kind_keep_apart(site) -> None:
@@ -230,7 +231,7 @@ def test_only_so_many_runs_are_under_way_at_once(site) -> None:
     data = site.data(kind="tutorial")
     given = [site.run(data) for _ in range(site.lab.runs.at_once)]
     answer = site.plan(data)
-    assert (answer.status, "4 runs are under way" in answer.json["error"]) == (429, True)
+    assert (answer.status, "4 runs are under way" in answer.error) == (429, True)
     for run in given:
         site.ask("DELETE", f"api/runs/{run}")
     assert site.ask("GET", f"api/runs/{given[0]}/events").status == 204  # stopped before it began
@@ -264,7 +265,7 @@ def test_a_crash_of_one_run_says_what_happened_and_the_page_lives(site, monkeypa
         patched.setattr(runs, "race", broken)
         events = site.events(site.run(data))
     assert [name for name, _ in events if name != "contour"] == ["start", "failed"]
-    assert sentence in events[-1][1]["error"]
+    assert sentence in events[-1][1]["error"]["en"]["en"]
     assert site.ask("GET", "api/session").status == 200
     assert site.events(site.run(data))[-1][0] == "end"
 
@@ -283,7 +284,7 @@ def test_classes_without_an_optimum_say_so(site) -> None:
     data = site.upload("apart.csv", b"x,y\n1,a\n2,a\n3,a\n4,b\n5,b\n6,b\n").json
     events = site.events(site.run(data, loss="logistic"))
     assert events[-1][0] == "failed"
-    assert "no optimum" in events[-1][1]["error"]
+    assert "no optimum" in events[-1][1]["error"]["en"]["en"]
     assert site.events(site.run(data, loss="logistic", penalty=data["penalty"]))[-1][0] == "end"
 
 
@@ -319,15 +320,18 @@ def test_a_run_that_cannot_be_gets_one_sentence(site, change, sentence: str) -> 
     data = site.data(kind="tutorial")
     answer = site.plan(data, **change)
     assert answer.status in (400, 404, 422)
-    assert sentence in answer.json["error"]
+    assert sentence in answer.error
 
 
 def test_a_constant_column_cannot_be_standardised(site) -> None:
     data = site.upload("flat.csv", b"one,x,y\n1,1,2\n1,2,3\n1,3,5\n").json
     events = site.events(site.run(data, features=["one", "x"], standardize=True))
-    assert events[-1] == (
-        "failed", {"error": "one is the same in every row; leave it out, or do not standardise."}
-    )  # fmt: skip
+    name, told = events[-1]
+    assert name == "failed"
+    assert told["error"] == {
+        "en": "one is the same in every row; leave it out, or do not standardise.",
+        "zh": "one 在每一行都相同，请去掉这一列，或者不做标准化。",
+    }
 
 
 def test_the_report_is_there_after_the_end_only(site) -> None:
@@ -340,6 +344,30 @@ def test_the_report_is_there_after_the_end_only(site) -> None:
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert b"<html" in answer.body
     assert b"bmi" in answer.body
+    assert b'<html lang="en">' in answer.body
+
+
+def test_the_report_is_in_the_language_of_the_page(site) -> None:
+    run = site.run(site.data(kind="tutorial"))
+    site.events(run)
+    page = site.ask("GET", f"api/runs/{run}/report?lang=zh").body.decode()
+    assert '<html lang="zh-CN">' in page
+    assert "为什么是这个结果" in page
+    answer = site.ask("GET", f"api/runs/{run}/report?lang=fr")
+    assert (answer.status, answer.error) == (400, "lang is 'fr'; expected one of en, zh.")
+
+
+def test_a_map_says_what_it_shows_in_both_languages(site) -> None:
+    data = site.data(kind="builtin", name="diabetes")
+    for features, count in ((["bmi"], 1), (["bmi", "s5", "age"], 2)):
+        events = dict(site.events(site.run(data, features=features)))
+        note = events["contour"]["note"]
+        assert note[0] == {
+            "en": "Height is the loss over all 442 rows.",
+            "zh": "高度是全部 442 行数据上的损失。",
+        }
+        assert len(note) == count
+        assert all("at its best" in told["en"] and "最优值" in told["zh"] for told in note[1:])
 
 
 def test_arrays_become_strict_json_of_nine_digits(rng) -> None:

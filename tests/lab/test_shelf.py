@@ -9,7 +9,7 @@ from torchlinear.lab.shelf import Shelf
 
 
 def test_it_forgets_what_was_used_longest_ago() -> None:
-    shelf: Shelf[int] = Shelf("run", most=3, heaviest=10)
+    shelf: Shelf[int] = Shelf("no_run", most=3, heaviest=10)
     for place in range(3):
         shelf.put(str(place), place, 1)
     assert shelf.get("0") == 0
@@ -20,7 +20,7 @@ def test_it_forgets_what_was_used_longest_ago() -> None:
 
 
 def test_what_is_heavy_pushes_others_off_but_stays_itself() -> None:
-    shelf: Shelf[int] = Shelf("run", most=3, heaviest=10)
+    shelf: Shelf[int] = Shelf("no_run", most=3, heaviest=10)
     shelf.put("a", 1, 5)
     shelf.put("b", 2, 5)
     assert list(shelf) == [1, 2]
@@ -31,7 +31,7 @@ def test_what_is_heavy_pushes_others_off_but_stays_itself() -> None:
 
 
 def test_a_thing_that_is_put_again_replaces_the_old_one_and_its_weight() -> None:
-    shelf: Shelf[int] = Shelf("run", most=3, heaviest=10)
+    shelf: Shelf[int] = Shelf("no_run", most=3, heaviest=10)
     shelf.put("a", 1, 9)
     shelf.put("a", 2, 2)
     shelf.put("b", 3, 8)
@@ -39,7 +39,7 @@ def test_a_thing_that_is_put_again_replaces_the_old_one_and_its_weight() -> None
 
 
 def test_threads_may_put_and_look_through_at_once() -> None:
-    shelf: Shelf[int] = Shelf("run", most=8, heaviest=100)
+    shelf: Shelf[int] = Shelf("no_run", most=8, heaviest=100)
     wrong: list[int] = []
 
     def use(first: int) -> None:

@@ -36,7 +36,7 @@ def program(
     if runner is not None:
         entrants = [entrant for entrant in entrants if entrant.id == runner]
         if not entrants:
-            raise Refused(404, "There is no such runner in this run.")
+            raise Refused(404, "no_runner")
     notes = "".join(
         f"# {entrant.id} was stopped in the lab after {cut[entrant.id]:,.4g} passes; here it runs to its end.\n"
         for entrant in entrants

@@ -150,11 +150,7 @@ class DataSet:
         chosen = target if target in targets else (targets[-1] if targets else None)
         features = tuple(c.name for c in columns if c.kind == "number" and c.name != chosen)
         if chosen is None or not features:
-            raise Refused(
-                422,
-                f"{name} has no column to explain by another: it takes a column of numbers, and a second one of "
-                f"numbers or of 2 to {MOST_LEVELS} labels.",
-            )
+            raise Refused(422, "nothing_to_explain", name=name, levels=str(MOST_LEVELS))
         return cls(kind, name, {column.name: column for column in columns}, chosen, features, origin)
 
     @property
@@ -165,14 +161,14 @@ class DataSet:
     def column(self, name: str) -> Column:
         """The column called `name`."""
         if name not in self.columns:
-            raise Refused(400, f"{self.name} has no column {name[:60]!r}.")
+            raise Refused(400, "no_column", data=self.name, name=repr(name[:60]))
         return self.columns[name]
 
     def points(self, target: str, feature: str) -> dict[str, Any]:
         """The values of two columns where both are known, evenly thinned to what can be drawn."""
         x, y = self.column(feature).values, self.column(target).values
         if len(x) != len(y):
-            raise Refused(400, f"{feature} or {target} cannot be drawn: it holds neither numbers nor labels.")
+            raise Refused(400, "not_drawn", feature=feature, target=target)
         kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         shown = kept[:: max(1, -(-len(kept) // MOST_POINTS))]
         return {

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.sentences import Said
 
 __all__ = ["choice", "flag", "number", "numbers", "record", "text", "texts", "whole"]
 
@@ -19,7 +20,7 @@ def number(
     """A number between `low` and `high`."""
     value = fields.get(name, default)
     if not _is_number(value) or not low <= value <= high:
-        raise Refused(400, f"{name} is {_short(value)}; expected a number from {low:g} to {high:g}.")
+        raise _unexpected(name, value, Said("number", low=f"{low:g}", high=f"{high:g}"))
     return float(value)
 
 
@@ -27,7 +28,7 @@ def whole(fields: Fields, name: str, default: int | None = None, low: int = 0, h
     """A whole number between `low` and `high`."""
     value = fields.get(name, default)
     if not _is_number(value) or value != int(value) or not low <= value <= high:
-        raise Refused(400, f"{name} is {_short(value)}; expected a whole number from {low} to {high}.")
+        raise _unexpected(name, value, Said("whole", low=str(low), high=str(high)))
     return int(value)
 
 
@@ -35,7 +36,7 @@ def text(fields: Fields, name: str) -> str:
     """A text."""
     value = fields.get(name)
     if not isinstance(value, str):
-        raise Refused(400, f"{name} is {_short(value)}; expected a text.")
+        raise _unexpected(name, value, Said("text"))
     return value
 
 
@@ -43,7 +44,7 @@ def choice(fields: Fields, name: str, known: Collection[str], default: str | Non
     """One of the texts `known`."""
     value = fields.get(name, default)
     if not isinstance(value, str) or value not in known:
-        raise Refused(400, f"{name} is {_short(value)}; expected one of {', '.join(known)}.")
+        raise _unexpected(name, value, Said("choice", known=", ".join(known)))
     return value
 
 
@@ -51,7 +52,7 @@ def flag(fields: Fields, name: str) -> bool:
     """True or false; false when missing."""
     value = fields.get(name, False)
     if not isinstance(value, bool):
-        raise Refused(400, f"{name} is {_short(value)}; expected true or false.")
+        raise _unexpected(name, value, Said("flag"))
     return value
 
 
@@ -59,25 +60,26 @@ def texts(fields: Fields, name: str, most: int) -> tuple[str, ...]:
     """At least one text, each different."""
     value = fields.get(name)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise Refused(400, f"{name} is {_short(value)}; expected a list of texts.")
+        raise _unexpected(name, value, Said("texts"))
     if not 1 <= len(value) <= most or len(set(value)) != len(value):
-        raise Refused(400, f"{name} holds {len(value)} texts; expected 1 to {most} different ones.")
+        raise Refused(400, "count_texts", name=name, count=str(len(value)), most=str(most))
     return tuple(value)
 
 
 def numbers(value: Any, name: str, count: range) -> list[float]:
     """A list of numbers."""
     if not isinstance(value, list) or not all(_is_number(each) for each in value):
-        raise Refused(400, f"{name} is {_short(value)}; expected a list of numbers.")
+        raise _unexpected(name, value, Said("numbers"))
     if len(value) not in count:
-        raise Refused(400, f"{name} holds {len(value)} numbers; expected {count.start} to {count.stop - 1}.")
+        low, high = str(count.start), str(count.stop - 1)
+        raise Refused(400, "count_numbers", name=name, count=str(len(value)), low=low, high=high)
     return [float(each) for each in value]
 
 
 def record(value: Any, name: str) -> dict[str, Any]:
     """An object with fields of its own."""
     if not isinstance(value, dict):
-        raise Refused(400, f"{name} is {_short(value)}; expected an object.")
+        raise _unexpected(name, value, Said("record"))
     return value
 
 
@@ -86,6 +88,10 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
+
+
+def _unexpected(name: str, value: Any, what: Said) -> Refused:
+    return Refused(400, "expected", name=name, value=_short(value), what=what)
 
 
 def _short(value: Any) -> str:

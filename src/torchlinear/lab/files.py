@@ -29,11 +29,9 @@ SEPARATORS = (",", ";", "\t", "|", " ")
 def checked_name(name: str) -> str:
     """The name of an uploaded file: a name only, for the browser chooses no place on this machine."""
     if not name or len(name) > 200 or re.search(r"[/\\\x00-\x1f\x7f]", name) or name in (".", ".."):
-        raise Refused(
-            400, "name takes the name of a file, without folders or control characters, at most 200 long."
-        )
+        raise Refused(400, "file_name")
     if not name.lower().endswith(ENDINGS):
-        raise Refused(422, f"{name} is none of {', '.join(ENDINGS)}; save the table as CSV or Parquet.")
+        raise Refused(422, "file_kind", name=name, endings=", ".join(ENDINGS))
     return name
 
 
@@ -61,7 +59,7 @@ def read_file(path: Path, name: str) -> DataSet:
         sentence = str(error)
         for spelling in (str(path.absolute()), str(path)):
             sentence = sentence.replace(spelling, name)
-        raise Refused(422, sentence) from error
+        raise Refused(422, "library", message=sentence) from error
     parquet = path.suffix.lower() in (".parquet", ".pq")
     call = f"pd.read_parquet({name!r})" if parquet else f"pd.read_csv({name!r}{_separator(path, table)})"
     return DataSet.of("file", name, columns, Origin(f"data = {call}", True, ("import pandas as pd",)))
@@ -70,11 +68,8 @@ def read_file(path: Path, name: str) -> DataSet:
 def _columns(table: Table, name: str) -> list[Column]:
     profile = table.profile()
     if profile.rows * len(table.schema) > MOST_NUMBERS:
-        raise Refused(
-            413,
-            f"{name} has {profile.rows:,} rows of {len(table.schema)} columns; the lab takes at most "
-            f"{MOST_NUMBERS:,} numbers. Use a sample of the rows.",
-        )
+        size = {"rows": f"{profile.rows:,}", "columns": str(len(table.schema)), "most": f"{MOST_NUMBERS:,}"}
+        raise Refused(413, "too_many_numbers", name=name, **size)
     levels = {}
     for declared in table.schema:
         found = profile.columns[declared.name].levels

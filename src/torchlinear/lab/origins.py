@@ -66,7 +66,7 @@ data = {"x": x, "y": 3 * x + 0.8}"""
 def points(x: list[float], y: list[float]) -> DataSet:
     """Points set by the mouse."""
     if len(x) != len(y):
-        raise Refused(400, f"x holds {len(x)} numbers and y {len(y)}; expected as many.")
+        raise Refused(400, "uneven", x=str(len(x)), y=str(len(y)))
     lines = f"x = torch.tensor({x}, dtype=torch.float64)\n"
     lines += f'data = {{"x": x, "y": torch.tensor({y}, dtype=torch.float64)}}'
     values = {"x": torch.tensor(x, dtype=torch.float64), "y": torch.tensor(y, dtype=torch.float64)}

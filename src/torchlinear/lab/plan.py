@@ -14,6 +14,7 @@ from torch import Tensor
 from torchlinear.lab import fields
 from torchlinear.lab.data import Array, DataSet
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.sentences import Said
 
 __all__ = ["LOSSES", "MOST_EPOCHS", "MOST_RUNNERS", "SOLVERS", "Entrant", "Numbers", "Plan", "SolverKind"]
 
@@ -192,19 +193,17 @@ class Plan:
         endless = np.isinf(values).any(axis=0)
         if endless.any():
             name = (*self.features, self.target)[int(endless.argmax())]
-            raise Refused(422, f"{name} holds values that are infinite; leave the column or those rows out.")
+            raise Refused(422, "infinite", name=name)
         kept = ~np.isnan(values).any(axis=1)
         values = values[kept]
         if len(values) < 2:
-            raise Refused(422, f"{len(values)} rows have no missing value in these columns; a run takes 2.")
+            raise Refused(422, "few_rows", count=str(len(values)))
         X, target = np.ascontiguousarray(values[:, :-1]), values[:, -1]
         means, deviations = X.mean(axis=0), X.std(axis=0)
         if self.standardize:
             constant = [name for name, spread in zip(self.features, deviations) if not spread > 0.0]
             if constant:
-                raise Refused(
-                    422, f"{constant[0]} is the same in every row; leave it out, or do not standardise."
-                )
+                raise Refused(422, "constant", name=constant[0])
         made = torch.from_numpy(X)
         if self.standardize:
             made = (made - made.mean(dim=0)) / made.std(dim=0, correction=0)
@@ -216,7 +215,7 @@ class Plan:
             return torch.from_numpy(values.copy()), (self.target,)
         found, codes = np.unique(values, return_inverse=True)
         if len(found) < 2 or (self.loss == "logistic" and len(found) > 2):
-            raise Refused(422, f"{self.target} has {len(found)} classes in the rows without missing values.")
+            raise Refused(422, "classes", target=self.target, count=str(len(found)))
         names = self.data.column(self.target).names_of(found)
         return torch.from_numpy(codes), names if self.loss == "softmax" else (names[1],)
 
@@ -224,17 +223,16 @@ class Plan:
 def _check_columns(data: DataSet, target: str, features: Sequence[str], loss: str) -> None:
     suited = data.column(target).losses
     if loss not in suited:
-        known = f"; it suits {', '.join(suited)}" if suited else ""
-        raise Refused(422, f"{target} is no target for the loss {loss}{known}.")
+        known = Said("suited", losses=", ".join(suited)) if suited else Said()
+        raise Refused(422, "no_target", target=target, loss=loss, suited=known)
     for name in features:
         if data.column(name).kind != "number" or name == target:
-            why = "it is the target" if name == target else "it holds no numbers"
-            raise Refused(422, f"{name} cannot be a feature: {why}.")
+            raise Refused(422, "own_feature" if name == target else "no_feature", name=name)
 
 
 def _entrants(given: Any) -> tuple[Entrant, ...]:
     if not isinstance(given, list) or not 1 <= len(given) <= MOST_RUNNERS:
-        raise Refused(400, f"runners takes a list of 1 to {MOST_RUNNERS}.")
+        raise Refused(400, "runners", most=str(MOST_RUNNERS))
     found: dict[str, Entrant] = {}
     for one in given:
         entrant = _entrant(fields.record(one, "runners"), found)
@@ -263,7 +261,7 @@ def _id(given: Any, solver: str, taken: Mapping[str, Entrant]) -> str:
         names = [solver, *(f"{solver}-{place}" for place in range(2, MOST_RUNNERS + 1))]
         return next(name for name in names if name not in taken)
     if not isinstance(given, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", given) or given in taken:
-        raise Refused(400, "A runner's id takes 1 to 32 letters, digits, - or _, and no two have the same.")
+        raise Refused(400, "runner_id")
     return given
 
 
@@ -271,7 +269,7 @@ def _start(given: Any, rows: int, columns: int) -> tuple[tuple[float, ...], ...]
     if given is None:
         return None
     if not isinstance(given, list) or len(given) != rows:
-        raise Refused(400, f"start takes {rows} rows of {columns} numbers, the intercept last.")
+        raise Refused(400, "start", rows=str(rows), columns=str(columns))
     exact = range(columns, columns + 1)
     return tuple(tuple(fields.numbers(row, "start", exact)) for row in given)
 
@@ -282,5 +280,5 @@ def _axes(given: Any, size: int) -> tuple[int, int] | None:
     pair = fields.numbers(given, "axes", range(2, 3))
     a, b = int(pair[0]), int(pair[1])
     if not (0 <= a < size and 0 <= b < size and a != b):
-        raise Refused(400, f"axes takes two different numbers from 0 to {size - 1}.")
+        raise Refused(400, "axes", most=str(size - 1))
     return a, b

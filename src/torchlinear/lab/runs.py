@@ -16,15 +16,17 @@ from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import TorchlinearError
 from torchlinear.lab.plan import Plan
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.sentences import Said, both
 from torchlinear.lab.shelf import Shelf
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns, event
 from torchlinear.loop import Status
-from torchlinear.racing.contours import Contours, Others
+from torchlinear.racing.captions import of_map
+from torchlinear.racing.contours import Contours
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.race import race
 from torchlinear.racing.records import Frames, Runner
-from torchlinear.racing.sentences import LANGUAGES, Sentence
+from torchlinear.racing.sentences import Sentence
 
 __all__ = ["FRAMES", "Run", "Runs"]
 
@@ -118,18 +120,8 @@ class Run:
         try:
             self._race(self.prepared(), send)
             state = "stopped" if self._stop.is_set() else "ended"
-        except (Refused, TorchlinearError) as error:
-            send(event("failed", {"error": str(error)}))
-        except MemoryError:
-            send(
-                event(
-                    "failed", {"error": "The run needs more memory than there is; use fewer rows or columns."}
-                )
-            )
         except Exception as error:
-            log.exception("a run failed")
-            sentence = f"This run failed unexpectedly ({type(error).__name__}: {error}); the page goes on."
-            send(event("failed", {"error": sentence}))
+            send(event("failed", {"error": both(_failure(error))}))
         finally:
             self.state = state
             send(None)
@@ -194,9 +186,7 @@ class Runs:
         """Add a run, unless too many are under way."""
         with self._lock:
             if sum(other.counts for other in self.kept) >= self.at_once:
-                raise Refused(
-                    429, f"{self.at_once} runs are under way already; stop one, or close a page of the lab."
-                )
+                raise Refused(429, "busy", count=str(self.at_once))
             rows = run.plan.data.n_rows
             self.kept.put(name, run, rows * (len(run.plan.features) + 1))
 
@@ -204,6 +194,19 @@ class Runs:
         """Stop them all, and end their streams."""
         for run in self.kept:
             run.close()
+
+
+def _failure(error: Exception) -> Said:
+    """What the page is told of a run that failed."""
+    match error:
+        case Refused():
+            return error.sentence
+        case TorchlinearError():
+            return Said("library", message=str(error))
+        case MemoryError():
+            return Said("memory")
+    log.error("a run failed", exc_info=error)
+    return Said("crashed", kind=type(error).__name__, message=str(error))
 
 
 def _frames(name: str, frames: Frames) -> str:
@@ -221,7 +224,7 @@ def _end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
     named = dict(zip((runner.name for runner in done.runners), ids))
     return {
         "standings": [_standing(named[runner.name], runner) for runner in done.standings()],
-        "why": [_both(sentence) for sentence in done.why],
+        "why": [both(sentence) for sentence in done.why],
     }
 
 
@@ -246,11 +249,6 @@ def _named(done: Race, stage: Stage) -> Race:
     )
 
 
-def _both(sentence: Sentence) -> dict[str, str]:
-    """A sentence in every language; the page shows that of its reader."""
-    return {language: sentence.told(language) for language in LANGUAGES}
-
-
 def _standing(name: str, runner: Runner) -> dict[str, Any]:
     within = {}
     for level, key in LEVELS.items():
@@ -262,7 +260,7 @@ def _standing(name: str, runner: Runner) -> dict[str, Any]:
         "within": within,
         "status": runner.status.label,
         "advice": runner.status.value,
-        "why": _both(runner.why),
+        "why": both(runner.why),
         "passes": float(runner.passes[-1]),
         "seconds": float(runner.seconds[-1]),
         "loss": float(runner.loss[-1]),
@@ -280,10 +278,9 @@ def _contour(stage: Stage, found: Contours) -> str:
         "names": [_called(stage, place) for place in found.axes],
         "nx": heights.shape[1],
         "ny": heights.shape[0],
-        "profiled": found.others is not Others.FIXED,
         "rows": found.rows,
         "floor": floor,
-        "note": _note(stage, found),
+        "note": [both(sentence) for sentence in of_map(found, len(stage.numbers.X))],
     }
     shown = np.where(np.isneginf(heights), floor, heights)
     arrays = columns(
@@ -297,16 +294,3 @@ def _called(stage: Stage, place: int) -> str:
     row, column = divmod(place, stage.best.shape[1])
     name = stage.plan.features[row] if row < len(stage.plan.features) else "intercept"
     return name if stage.best.shape[1] == 1 else f"{name} · {stage.numbers.outputs[column]}"
-
-
-def _note(stage: Stage, found: Contours) -> str:
-    others = stage.best.numel() - 2
-    rows = len(stage.numbers.X)
-    drawn = f"all {rows:,} rows" if found.rows == rows else f"{found.rows:,} of {rows:,} rows"
-    match found.others:
-        case Others.NONE:
-            return f"From {drawn}."
-        case Others.FIXED:
-            return f"A slice: the other {others} coefficients stay at the optimum. From {drawn}."
-    nearly = ", to second order" if found.others is Others.NEARLY else ""
-    return f"At every point the other {others} coefficients are at their best{nearly}. From {drawn}."

@@ -24,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from torchlinear.lab.sentences import Said, both
+
 __all__ = [
     "HEADERS",
     "Guard",
@@ -53,16 +55,16 @@ JSON_LIMIT = 1_000_000  # bytes; 2,000 points are 80 kB
 
 
 class Refused(Exception):
-    """A request that is answered with a status and one sentence."""
+    """A request that is answered with a status and one sentence, by the key of its template."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    def __init__(self, status: int, key: str, **values: str) -> None:
+        self.status, self.sentence = status, Said(key, **values)
+        super().__init__(str(self.sentence))
 
 
-def answer(status: int, message: str) -> Response:
+def answer(status: int, sentence: Said) -> Response:
     """What the page is told when it does not get what it asked for."""
-    return JSONResponse({"error": message}, status)
+    return JSONResponse({"error": both(sentence)}, status)
 
 
 def new_token() -> str:
@@ -114,15 +116,13 @@ class Guard:
         """Why this request gets nothing; None when it does."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._ours(hosts[0]):
-            return answer(400, "This address is not the lab's; open the one that torchlinear lab printed.")
+            return answer(400, Said("foreign_host"))
         token = path.removeprefix("/").partition("/")[0]
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
-            return answer(
-                403, "The address lacks the lab's token; open the one that torchlinear lab printed."
-            )
+            return answer(403, Said("no_token"))
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
-            return answer(403, "Another page asked; the lab answers its own page only.")
+            return answer(403, Said("foreign_page"))
         return None
 
     def _ours(self, host: str) -> bool:
@@ -157,9 +157,9 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-async def pieces(request: Request, limit: int, remedy: str) -> AsyncIterator[bytes]:
+async def pieces(request: Request, limit: int, remedy: Said) -> AsyncIterator[bytes]:
     """The body of a request as it comes in; refused with 413 as soon as it is longer than `limit` bytes."""
-    too_large = Refused(413, f"That is larger than the limit of {limit:,} bytes; {remedy}.")
+    too_large = Refused(413, "too_large", limit=f"{limit:,}", remedy=remedy)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise too_large
@@ -173,11 +173,11 @@ async def pieces(request: Request, limit: int, remedy: str) -> AsyncIterator[byt
 
 async def json_of(request: Request) -> dict[str, Any]:
     """The JSON object that a request sends."""
-    body = b"".join([piece async for piece in pieces(request, JSON_LIMIT, "send less")])
+    body = b"".join([piece async for piece in pieces(request, JSON_LIMIT, Said("send_less"))])
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise Refused(400, "The request is not a JSON object.")
+        raise Refused(400, "no_object")
     return found

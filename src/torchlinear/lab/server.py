@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from torchlinear.errors import TorchlinearError
+from torchlinear.lab import fields
 from torchlinear.lab.code import program
 from torchlinear.lab.data import MOST_POINTS, DataSet
 from torchlinear.lab.files import MOST_NUMBERS, checked_name, read_file
@@ -27,9 +28,12 @@ from torchlinear.lab.origins import BUILTIN, requested
 from torchlinear.lab.plan import LOSSES, MOST_EPOCHS, MOST_RUNNERS, SOLVERS, Plan
 from torchlinear.lab.runs import FRAMES, Run, Runs
 from torchlinear.lab.safety import Guard, Refused, answer, json_of, pieces
+from torchlinear.lab.sentences import Said
 from torchlinear.lab.shelf import Shelf
 from torchlinear.lab.stream import ALIVE, plain
 from torchlinear.losses import REGISTRY as LOSS_REGISTRY
+from torchlinear.racing.outcome import Race
+from torchlinear.racing.sentences import LANGUAGES
 from torchlinear.solvers import REGISTRY as SOLVER_REGISTRY
 
 __all__ = ["Lab", "guarded"]
@@ -69,8 +73,10 @@ class Lab:
     data: DataSet | None = None
     language: str | None = None
     max_upload: int = 100_000_000
-    sets: Shelf[DataSet] = field(default_factory=lambda: Shelf("data set", SETS_KEPT, KEPT_NUMBERS))
-    runs: Runs = field(default_factory=lambda: Runs(RUNS_AT_ONCE, Shelf[Run]("run", RUNS_KEPT, KEPT_NUMBERS)))
+    sets: Shelf[DataSet] = field(default_factory=lambda: Shelf("no_data", SETS_KEPT, KEPT_NUMBERS))
+    runs: Runs = field(
+        default_factory=lambda: Runs(RUNS_AT_ONCE, Shelf[Run]("no_run", RUNS_KEPT, KEPT_NUMBERS))
+    )
 
     def app(self) -> Starlette:
         """The answers as an ASGI application, without the guard."""
@@ -88,12 +94,10 @@ class Lab:
             Route("/api/runs/{run}/report", self.report),
         ]
         handlers: dict[Any, Callable[[Request, Any], Response]] = {
-            Refused: lambda _, error: answer(error.status, str(error)),
-            TorchlinearError: lambda _, error: answer(422, str(error)),
-            HTTPException: lambda _, error: answer(error.status_code, f"{error.detail}."),
-            Exception: lambda _, error: answer(
-                500, f"This should not have happened ({type(error).__name__})."
-            ),
+            Refused: lambda _, error: answer(error.status, error.sentence),
+            TorchlinearError: lambda _, error: answer(422, Said("library", message=str(error))),
+            HTTPException: lambda _, error: answer(error.status_code, Said("no_answer", reason=error.detail)),
+            Exception: lambda _, error: answer(500, Said("bug", kind=type(error).__name__)),
         }
         return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -110,7 +114,7 @@ class Lab:
         known = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
         path = known.get(name)
         if path is None or path.suffix not in TYPES:
-            raise Refused(404, "There is no such file.")
+            raise Refused(404, "no_file")
         return Response(await run_in_threadpool(path.read_bytes), media_type=TYPES[path.suffix])
 
     async def session(self, _: Request) -> Response:
@@ -151,7 +155,7 @@ class Lab:
         with tempfile.TemporaryDirectory(prefix="torchlinear-") as folder:
             path = Path(folder, f"upload{Path(name).suffix.lower()}")
             with path.open("wb") as file:
-                async for piece in pieces(request, self.max_upload, "torchlinear lab --max-upload raises it"):
+                async for piece in pieces(request, self.max_upload, Said("raise_limit")):
                     await run_in_threadpool(file.write, piece)
             data = await run_in_threadpool(read_file, path, name)
         return _json(self._shelved(data))
@@ -188,11 +192,12 @@ class Lab:
         return _json(await run_in_threadpool(lambda: program(run.prepared(), runner, run.cut())))
 
     async def report(self, request: Request) -> Response:
-        """The report of a run that has ended."""
+        """The report of a run that has ended, in the language of the page."""
         run = self._run(request)
+        language = fields.choice(request.query_params, "lang", LANGUAGES, "en")
         if run.race is None:
-            raise Refused(409, "The report is there once the run has ended.")
-        found = await run_in_threadpool(_report, run.race)
+            raise Refused(409, "no_report")
+        found = await run_in_threadpool(_report, run.race, language)
         disposition = {"Content-Disposition": 'attachment; filename="race.html"'}
         return Response(found, media_type=TYPES[".html"], headers=disposition)
 
@@ -257,10 +262,10 @@ def _solver(name: str) -> dict[str, Any]:
     }
 
 
-def _report(race: Any) -> bytes:
+def _report(race: Race, language: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="torchlinear-") as folder:
         path = Path(folder, "race.html")
-        race.report(path)
+        race.report(path, language)
         return path.read_bytes()
 
 

@@ -19,16 +19,16 @@ class Shelf(Generic[T]):
 
     Parameters
     ----------
-    kind : str
-        What a thing is called in messages.
+    lost : str
+        Key of the sentence that a thing is no longer there.
     most : int
         How many are kept.
     heaviest : int
         How much they weigh together at most, but for the newest.
     """
 
-    def __init__(self, kind: str, most: int, heaviest: int) -> None:
-        self.kind, self.most, self.heaviest = kind, most, heaviest
+    def __init__(self, lost: str, most: int, heaviest: int) -> None:
+        self.lost, self.most, self.heaviest = lost, most, heaviest
         self._things: OrderedDict[str, tuple[T, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -46,7 +46,7 @@ class Shelf(Generic[T]):
         """The thing called `name`."""
         with self._lock:
             if name not in self._things:
-                raise Refused(404, f"This {self.kind} is no longer there; ask for it again.")
+                raise Refused(404, self.lost)
             self._things.move_to_end(name)
             return self._things[name][0]
 

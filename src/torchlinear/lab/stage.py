@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from torchlinear.api import solve
-from torchlinear.errors import DataError
 from torchlinear.lab.plan import Entrant, Numbers, Plan
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.sentences import Said, both
 from torchlinear.loop import History, Status
 from torchlinear.losses import made
 from torchlinear.losses.base import Loss
@@ -63,10 +63,10 @@ class Racer:
         return {
             "id": self.entrant.id,
             "solver": self.entrant.solver,
-            "label": self.entry.label,
+            "label": both(self.entry.label),
             "lr": self.entrant.lr,
             "batch_size": self.entrant.batch_size,
-            "refusal": self.refusal,
+            "refusal": None if self.refusal is None else both(Said("library", message=self.refusal)),
         }
 
 
@@ -112,9 +112,7 @@ class Stage:
         Raises
         ------
         Refused
-            No entrant can take part.
-        DataError
-            There is no optimum.
+            There is no optimum, or no entrant can take part.
         """
         numbers = plan.numbers()
         loss = Huber(plan.delta) if plan.loss == "huber" else made(plan.loss)
@@ -122,8 +120,10 @@ class Stage:
         penalty = penalty if plan.strength else None
         problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty)
         solution, seconds, passes = _solved(problem.objective, plan)
-        if solution.status is Status.SEPARATED or not torch.isfinite(solution.coef).all():
-            raise DataError(f"There is no optimum to run to: {solution.status.value}")
+        if solution.status is Status.SEPARATED:
+            raise Refused(422, "separated", advice=solution.status.value)
+        if not torch.isfinite(solution.coef).all():
+            raise Refused(422, "no_optimum")
         start = (
             torch.zeros_like(solution.coef)
             if plan.start is None
@@ -132,7 +132,7 @@ class Stage:
         bend = curvature(problem.objective, solution.coef, start)
         racers = tuple(_racer(entrant, plan, problem, bend) for entrant in plan.entrants)
         if all(racer.refusal is not None for racer in racers):
-            raise Refused(422, f"None can run: {racers[0].refusal}")
+            raise Refused(422, "nobody", reason=str(racers[0].refusal))
         least = problem.objective.value(solution.coef)
         return cls(plan, numbers, loss, penalty, solution.coef, least, seconds, passes, bend, racers)
 

@@ -1,12 +1,14 @@
 /* The server's door. Every address is relative: the page lives under a secret path, and leaves it never. */
 
-/** An answer that says, in a sentence, what went wrong. */
+/** An answer that says, in a sentence in both languages, what went wrong. */
 export class Refused extends Error {
-  constructor(message, status) {
-    super(message);
-    this.status = status;
+  constructor(both, status) {
+    super(both.en);
+    Object.assign(this, { both, status });
   }
 }
+
+const plain = (message) => ({ en: message });
 
 async function ask(address, options = {}) {
   let answer;
@@ -14,10 +16,10 @@ async function ask(address, options = {}) {
     answer = await fetch(`./api/${address}`, options);
   } catch (problem) {
     if (problem.name === "AbortError") throw problem;
-    throw new Refused("", 0); // the caller says in the user's language that the server is gone
+    throw new Refused(plain(""), 0); // the caller says in the user's language that the server is gone
   }
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(body.error ?? `${answer.status} ${answer.statusText}`, answer.status);
+  if (!answer.ok) throw new Refused(body.error ?? plain(`${answer.status} ${answer.statusText}`), answer.status);
   return body;
 }
 
@@ -50,7 +52,7 @@ export function listen(id, hear) {
   source.onerror = () => {
     if (source.readyState === EventSource.CLOSED) return;
     source.close();
-    hear("failed", { error: "" });
+    hear("failed", { error: null });
   };
   return () => source.close();
 }

@@ -3,7 +3,7 @@
 import { Surface } from "./canvas.js";
 import { clamp } from "./dom.js";
 import { number } from "./format.js";
-import { t, together } from "./i18n.js";
+import { t, together, told } from "./i18n.js";
 import { colour, lookOf, mark } from "./palette.js";
 import { coefAt, frameAt } from "./run.js";
 import { ground } from "./terrain.js";
@@ -173,7 +173,7 @@ export class Contour {
   describe() {
     const parts = [];
     if (this.map) {
-      parts.push(t(this.map.profiled && this.run.width > 2 ? "map.profiled" : "map.plain"));
+      parts.push(t("map.plain"), ...this.map.note.map(told));
       if (this.run.outputs > 1) parts.push(t("map.classes"));
       else parts.push(t("map.click"));
       const [cond] = [this.run.meta.condition];

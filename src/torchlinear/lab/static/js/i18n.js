@@ -36,6 +36,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
+/** What the server says in both languages, in that of the page. */
+export const told = (both) => both[current] ?? both.en;
+
 /** Sentences one after the other; between Chinese ones there is no space. */
 export const together = (sentences) => sentences.join(current === "zh" ? "" : " ");
 

@@ -10,7 +10,7 @@ import { $, calm, later } from "./dom.js";
 import { Editing } from "./editing.js";
 import { FitChoices } from "./choices.js";
 import { GapChart } from "./gapchart.js";
-import { language, preferred, speak, t } from "./i18n.js";
+import { language, preferred, speak, t, told } from "./i18n.js";
 import { Lessons, beginsAtRest, stateOf } from "./lessons.js";
 import { ModelPanel } from "./modelpanel.js";
 import { Player } from "./player.js";
@@ -44,6 +44,7 @@ const session = new Session(hear);
 const editing = new Editing(scatter, { changed: pointsChanged, say });
 let begun = false; // whether the first run has been asked for
 let following = false; // whether a change comes from the address, which is then written already
+let wrong = null; // the problem that was shown last
 let byHand = false; // whether the data set that comes was made by moving points
 
 const refresh = later(REST, (how) => session.refresh(store.get(), how));
@@ -116,9 +117,10 @@ function describe() {
 }
 
 function problem(error) {
-  const words = error.status === 0 ? t("problem.gone") : error.message === "file" ? t("problem.file") : error.message || t("problem.unknown");
-  $("problem").querySelector("p").textContent = words;
-  $("remedy").hidden = !words.includes("add a ridge");
+  wrong = error;
+  const own = error.status === 0 ? "problem.gone" : error.message === "file" ? "problem.file" : error.message ? null : "problem.unknown";
+  $("problem").querySelector("p").textContent = own ? t(own) : told(error.both ?? { en: error.message });
+  $("remedy").hidden = !error.message.includes("add a ridge");
   $("problem").hidden = false;
 }
 
@@ -201,6 +203,7 @@ async function translateAll() {
   labelTransport(player);
   await lessons.render(store.get());
   for (const panel of [dataPanel, modelPanel, runnersPanel]) panel.render();
+  if (!$("problem").hidden) problem(wrong);
   if (!player.run) return;
   coefs.refresh();
   gap.rebuild();

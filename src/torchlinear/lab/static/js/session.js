@@ -55,7 +55,7 @@ export class Session {
   async #data(spec, again = false) {
     const key = JSON.stringify(spec);
     if (key === this.#made && !again) return;
-    if (spec.kind === "file") throw new api.Refused("file", 404);
+    if (spec.kind === "file") throw new api.Refused({ en: "file" }, 404);
     this.dataset = await api.makeData(spec);
     this.#made = key;
     this.#hear("dataset", this.dataset);
@@ -78,7 +78,7 @@ export class Session {
       const stop = api.listen(run.id, (kind, data) => {
         run.hear(kind, data);
         if (run.meta) this.#hear("news", { run, kind, how });
-        if (kind === "failed") this.#hear("problem", new api.Refused(data.error, data.error ? 422 : 0));
+        if (kind === "failed") this.#hear("problem", new api.Refused(data.error ?? { en: "" }, data.error ? 422 : 0));
         if (run.over) done();
       });
       this.#cancel = () => {

@@ -2,7 +2,7 @@
 
 import { $, h } from "./dom.js";
 import { duration, gapText, number } from "./format.js";
-import { knows, language, t } from "./i18n.js";
+import { knows, t, told } from "./i18n.js";
 import { nameOf, swatch } from "./palette.js";
 import { frameAt } from "./run.js";
 
@@ -59,7 +59,7 @@ export class Standings {
     const cells = LEVELS.map((level) => this.#within(solver, end, level, track?.refusal));
     const rate = h("td", {}, track?.lr ? number(track.lr) : "–");
     return h("tr", solver === "exact" ? { class: "exact" } : {},
-      h("th", { scope: "row", title: track?.label ?? "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end, track?.refusal));
+      h("th", { scope: "row", title: track ? told(track.label) : "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end, track?.refusal));
   }
 
   #within(solver, end, level, refused) {
@@ -83,9 +83,9 @@ export class Standings {
   }
 
   #explain() {
-    const sentences = (this.run.end?.why ?? []).map((why) => (named(typeof why === "string" ? why : (why[language()] ?? why.en))));
+    const sentences = (this.run.end?.why ?? []).map((why) => named(told(why)));
     const refusals = [...this.run.tracks.values()].filter((track) => track.refusal);
-    sentences.push(...refusals.map((track) => `${nameOf(track.solver)}: ${track.refusal}`));
+    sentences.push(...refusals.map((track) => t("why.refused", { runner: nameOf(track.solver), why: told(track.refusal) })));
     if (!sentences.length) this.why.replaceChildren();
     else this.why.replaceChildren(h("h3", {}, t("why.title")), h("ul", {}, ...sentences.map((sentence) => h("li", {}, sentence))));
   }
