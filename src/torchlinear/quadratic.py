@@ -260,12 +260,14 @@ class QuadraticObjective(Objective):
         X, ridge = triangle.R.high[:p, :p], self.ridge(triangle.weight)
         metric = penalty.metric(p).numpy()[:, None]
         index, strengths = penalty.index(p).numpy(), triangle.weight / 2.0 * penalty.strengths(p).numpy()
-        free = (strengths[index] == 0) & (ridge == 0)
+        free = ((strengths[index] == 0) | (metric[:, 0] == 0)) & (ridge == 0)
         parts = [without(X, -residual[:, j], free, beta[:, j]) for j in range(beta.shape[1])]
         left, lost = np.column_stack([part[0] for part in parts]), sum(part[1] for part in parts)
         squares = np.square(left).sum() + np.square(triangle.R.high[p:, p:]).sum()
         squares += ridge @ np.square(beta).sum(axis=1)
-        pull = (X.T @ left - ridge[:, None] * beta) / np.where(metric > 0, metric, 1.0)
+        pull = np.where(metric > 0, X.T @ left - ridge[:, None] * beta, 0.0) / np.where(
+            metric > 0, metric, 1.0
+        )
         return group_gap(pull, metric * beta, strengths, index, float(squares), lost)
 
     @property

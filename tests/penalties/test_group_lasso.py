@@ -215,3 +215,30 @@ def test_what_it_refuses() -> None:
         tl.GroupLasso(1.0, mix=1.5)
     with pytest.raises(tl.InvalidInput, match="use solver='coordinate'"):
         tl.fit(X, y, penalty=tl.GroupLasso(), solver="qr")
+
+
+@pytest.mark.parametrize("solver", ["auto", "fista"])
+@pytest.mark.parametrize("loss", ["squared", "logistic", "softmax", "two targets"])
+def test_a_column_that_does_not_vary_is_in_no_norm(rng: np.random.Generator, loss: str, solver: str) -> None:
+    """Standardised, nothing is left of it to be penalised: without an intercept it is one."""
+    rows = Rows.of(rng, 2 if loss == "two targets" else 1)
+    y = rows.Y if loss == "two targets" else rows.Y[:, 0]
+    family = loss if loss in ("logistic", "softmax") else "squared"
+    y = (
+        y
+        if family == "squared"
+        else np.digitize(y, np.quantile(y, [0.5] if loss == "logistic" else [0.3, 0.6]))
+    )
+    options: dict[str, Any] = {"loss": family, "solver": solver, "max_epochs": 20_000, "tol": 1e-12}
+    weights = [1.0, 2.0, 0.5, 1.5]
+    truth = tl.fit(
+        rows.X, y, penalty=tl.GroupLasso(0.02, GROUPS, weights=weights, standardize=True), **options
+    )
+    X, groups = np.insert(rows.X, 3, 4.0, axis=1), [*GROUPS[:3], "a", *GROUPS[3:]]
+    penalty = tl.GroupLasso(0.02, groups, weights=weights, standardize=True)
+    fit = tl.fit(X, y, penalty=penalty, intercept=False, **options)
+    assert fit.status is tl.Status.CONVERGED
+    coef = fit.coef.numpy()
+    atol = 1e-5 / rows.X.std(axis=0).reshape(-1, *[1] * (coef.ndim - 1))  # a gap of 1e-12 allows 1e-6
+    assert (np.abs(np.delete(coef, 3, axis=0) - truth.coef.numpy()) <= atol * (1.0 + np.abs(y).max())).all()
+    np.testing.assert_allclose(4.0 * coef[3], truth.intercept, rtol=1e-5, atol=1e-5 * (1.0 + np.abs(y).max()))

@@ -1,7 +1,8 @@
 """Quadratics with a group lasso: penalised least squares from second moments, and the models of proximal Newton.
 
 With c_j = metric_j beta_j, in which the norms of the groups are those of the penalty, and each group in units of the
-root of its mean curvature, they are what `kernels.groups` minimises.
+root of its mean curvature, they are what `kernels.groups` minimises. A column whose metric is 0 is in no norm: it is
+free, a group of its own.
 """
 
 from __future__ import annotations
@@ -31,14 +32,12 @@ def from_gram(gram: Gram, penalty: GroupLasso, start: Array) -> Array:
         Coefficients to begin at.
     """
     p, size = len(gram.scale), float(np.linalg.norm(gram.size)) or 1.0
-    metric, half = _metric(penalty, p), gram.weight / 2.0
+    half, (metric, index, strengths) = gram.weight / 2.0, _groups(penalty, np.diagonal(gram.H))
     ridge = half * penalty.ridge(p).numpy() / np.square(metric)
     H = gram.H * np.outer(gram.scale / metric, gram.scale / metric)
     G = gram.g * gram.size * (gram.scale / metric)[:, None] / size
     H[np.diag_indices(p)] += ridge
-    found = _solved(
-        H, G, metric[:, None] * start / size, _index(penalty, p), half * _strengths(penalty, p) / size
-    )
+    found = _solved(H, G, metric[:, None] * start / size, index, half * strengths / size)
     return found * size / metric[:, None]
 
 
@@ -59,8 +58,9 @@ def of_model(H: Array, penalty: GroupLasso, at: Array, pull: Array, weight: floa
         Features.
     """
     (rows, k), more = at.shape, len(at) - p
-    metric, ridge = _metric(penalty, p), weight * penalty.ridge(p).numpy()
-    strengths, index = weight * _strengths(penalty, p), _index(penalty, p)
+    bends = np.diagonal(H).reshape(k, rows)[:, :p].max(axis=0)
+    ridge, (metric, index, strengths) = weight * penalty.ridge(p).numpy(), _groups(penalty, bends)
+    strengths = weight * strengths
     free = strengths.size + np.arange(more * k).reshape(k, more)  # intercepts, each a group of its own
     index = np.concatenate([np.concatenate([index, own]) for own in free])
     metric, ridge = (
@@ -89,14 +89,13 @@ def _solved(H: Array, G: Array, start: Array, index: NDArray[np.int64], strength
     )
 
 
-def _metric(penalty: GroupLasso, p: int) -> Array:
-    metric = penalty.metric(p).numpy()
-    return np.where(metric > 0, metric, 1.0)
-
-
-def _index(penalty: GroupLasso, p: int) -> NDArray[np.int64]:
-    return np.asarray(penalty.index(p).numpy())
-
-
-def _strengths(penalty: GroupLasso, p: int) -> Array:
-    return np.asarray(penalty.strengths(p).numpy())
+def _groups(penalty: GroupLasso, bends: Array) -> tuple[Array, NDArray[np.int64], Array]:
+    """The metric and the group of each column, shape (p,), and the strength of each group, given curvatures."""
+    p = len(bends)
+    metric, index, strengths = (
+        part(p).numpy() for part in (penalty.metric, penalty.index, penalty.strengths)
+    )
+    free = (metric == 0) & (bends > 0)
+    index = np.where(free, len(strengths) + np.arange(p), index)
+    used, index = np.unique(index, return_inverse=True)
+    return np.where(metric > 0, metric, 1.0), index, np.append(strengths, np.zeros(p))[used]

@@ -83,7 +83,8 @@ class Joint:
             flat = _flat(self.scale)
             way = of_model(self.H * np.outer(flat, flat), penalty, at, pull, weight, p=p) - at
             kinks = weight * float(penalty.rough(torch.from_numpy((at + way)[:p])) - penalty.rough(coef[:-1]))
-            lasso[:p] = penalty.strengths(p).numpy()[penalty.index(p).numpy(), None]
+            seen = (penalty.metric(p) > 0).numpy()
+            lasso[:p] = (seen * penalty.strengths(p).numpy()[penalty.index(p).numpy()])[:, None]
         else:
             found = minimise(self.H, g, now, *strengths, tol=TOLERANCE).beta.reshape(self.scale.T.shape).T
             way = found / self.scale - at
