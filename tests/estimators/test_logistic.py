@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn.linear_model as reference
@@ -15,7 +16,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from torchlinear import InvalidInput, LogisticRegression, LogisticRegressionCV
+from torchlinear import ConvergenceWarning, InvalidInput, LogisticRegression, LogisticRegressionCV
 
 QUIET: dict[str, Any] = {"l1_ratios": (0,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
 X, Y = load_iris(return_X_y=True)
@@ -70,6 +71,19 @@ def test_the_intercept_is_never_penalised() -> None:
         fit = LogisticRegression(C=1e-9, solver=solver).fit(X, TWO)
         assert np.abs(fit.coef_).max() < 1e-6
         assert fit.predict_proba(X)[0, 1] == pytest.approx(2.0 / 3.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", ["complete", "quasi-complete"])
+def test_separated_classes_are_no_convergence(classes: int, kind: str, rng: np.random.Generator) -> None:
+    frame = pd.DataFrame(rng.normal(size=(150, 3)), columns=["age", "dose", "weight"])
+    frame["dose"] = np.arange(150) % classes
+    y = frame["dose"].to_numpy() == 1 if classes == 2 else frame["dose"].to_numpy().copy()
+    if kind != "complete":
+        y[::classes] = rng.integers(0, 2, size=len(y[::classes]))
+    with pytest.warns(ConvergenceWarning, match=r"LogisticRegression: the classes can be told .*dose\.$"):
+        LogisticRegression(C=np.inf).fit(frame, y)
+    LogisticRegression(C=1e3).fit(frame, y)  # a ridge, and no warning
 
 
 def test_tensors_and_single_precision_stay_what_they_are() -> None:

@@ -16,19 +16,23 @@ from torchlinear.api import objective_of, solve
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import ConvergenceWarning, to_numpy
 from torchlinear.estimators.classifier import LabelledRows, LinearClassifier, Probabilities
+from torchlinear.information import information, separated
 from torchlinear.loop import Status
 from torchlinear.losses.base import Loss
 from torchlinear.losses.binomial import Binomial
 from torchlinear.losses.softmax import Softmax
+from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.elastic_net import L1L2
 from torchlinear.penalties.l1 import L1
 from torchlinear.penalties.l2 import L2
 from torchlinear.solution import Solution
+from torchlinear.summed import SummedObjective
 
 __all__ = ["LogisticClassifier", "LogisticRegression", "penalty_of"]
 
 SOLVERS = {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}
+QUICK = 5  # iterations; where coefficients grow for ever, slopes fall by no more than a factor of about ten in each
 
 
 def penalty_of(strength: float, l1_ratio: float) -> Penalty | None:
@@ -64,10 +68,19 @@ class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # t
             n_outputs=1 if classes == 2 else classes,
         )
         found = solve(objective, infer=False, start=start, max_epochs=int(self.max_iter) or 1)
-        if found.status is not Status.CONVERGED:
-            name = type(self).__name__
-            warnings.warn(f"{name}: fit {found.status.value}", ConvergenceWarning, stacklevel=3)
+        grow = found.separated or _separating(objective, found)
+        if grow or found.status is not Status.CONVERGED:
+            said = self._told_apart(objective.rows.names, grow) if grow else f"fit {found.status.value}"
+            warnings.warn(f"{type(self).__name__}: {said}", ConvergenceWarning, stacklevel=3)
         return found
+
+    def _told_apart(self, names: tuple[str, ...], grow: tuple[str, ...]) -> str:
+        """That these features separate the classes, by the names that the user's frame gives them."""
+        theirs = dict(zip(names, getattr(self, "feature_names_in_", names)))
+        return (
+            "the classes can be told apart without error, so no coefficients are the best and these would grow for "
+            f"ever; take a finite C, or leave a column out. It is: {', '.join(theirs[name] for name in grow)}."
+        )
 
     def _check_solver(self, penalty: str | None) -> None:
         """Refuse what scikit-learn's solver of that name refuses, in its words."""
@@ -91,6 +104,14 @@ class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # t
                 "another solver or wrap the estimator in a OneVsRestClassifier to keep applying a "
                 "one-versus-rest scheme."
             )
+
+
+def _separating(objective: Objective, found: Solution) -> tuple[str, ...]:
+    """Features that separate two classes, which costs a pass; without one where Newton's method was quick."""
+    quick = found.history.seen <= QUICK or found.status is not Status.CONVERGED
+    if quick or found.penalty != "none" or not isinstance(objective, SummedObjective):
+        return ()
+    return separated(objective, information(objective, found.coef).moved) if objective.loss.separable else ()
 
 
 class LogisticRegression(LogisticClassifier):
