@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -31,13 +30,6 @@ class Answer(NamedTuple):
     @property
     def json(self) -> Any:
         return strict(self.body)
-
-    @property
-    def error(self) -> str:
-        """What was said, in English; it is there in Chinese too."""
-        told = self.json["error"]
-        assert re.search("[\u4e00-\u9fff].*[。）]?$", told["zh"]), told
-        return told["en"]
 
     @property
     def error(self) -> str:

@@ -157,7 +157,7 @@ def test_a_solver_that_cannot_take_part_is_named_and_the_others_run(site) -> Non
     assert [standing["runner"] for standing in events[-1][1]["standings"]] == ["bgd"]
     alone = site.events(site.run(data, "newton", penalty={"kind": "l1", "strength": 0.1}))
     assert [name for name, _ in alone] == ["failed"]
-    assert "newton" in alone[0][1]["error"]["en"]["en"]
+    assert "newton" in alone[0][1]["error"]["en"]
 
 
 def test_two_runners_of_one_kind_keep_apart(site) -> None:
@@ -265,7 +265,7 @@ def test_a_crash_of_one_run_says_what_happened_and_the_page_lives(site, monkeypa
         patched.setattr(runs, "race", broken)
         events = site.events(site.run(data))
     assert [name for name, _ in events if name != "contour"] == ["start", "failed"]
-    assert sentence in events[-1][1]["error"]["en"]["en"]
+    assert sentence in events[-1][1]["error"]["en"]
     assert site.ask("GET", "api/session").status == 200
     assert site.events(site.run(data))[-1][0] == "end"
 
@@ -284,7 +284,7 @@ def test_classes_without_an_optimum_say_so(site) -> None:
     data = site.upload("apart.csv", b"x,y\n1,a\n2,a\n3,a\n4,b\n5,b\n6,b\n").json
     events = site.events(site.run(data, loss="logistic"))
     assert events[-1][0] == "failed"
-    assert "no optimum" in events[-1][1]["error"]["en"]["en"]
+    assert "no optimum" in events[-1][1]["error"]["en"]
     assert site.events(site.run(data, loss="logistic", penalty=data["penalty"]))[-1][0] == "end"
 
 
