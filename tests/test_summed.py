@@ -183,6 +183,34 @@ def test_classes_of_a_softmax_told_apart_without_error(
     assert fit.status is tl.Status.SEPARATED
 
 
+@pytest.mark.parametrize(
+    ("options", "y"),
+    [
+        ({"loss": "poisson", "link": "identity"}, [0, 0, 0, 0, 1, 2, 3, 5, 6, 7]),
+        ({"loss": tl.NegativeBinomial(2.0, link="identity")}, [0, 0, 0, 0, 1, 2, 3, 5, 6, 7]),
+        ({"loss": "tweedie", "link": "identity"}, [0, 0, 0, 0, 1, 2, 3, 5, 6, 7]),
+        ({"loss": "binomial", "link": "log"}, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]),
+    ],
+)
+def test_a_mean_at_the_end_of_its_range_is_the_cause_and_the_warning_says_so(
+    options: dict[str, Any], y: list[int]
+) -> None:
+    x = np.arange(10.0)
+    with pytest.warns(tl.ConvergenceWarning, match=r"boundary: the mean of a row .* 'log' or of .* 'logit'"):
+        fit = tl.fit(x, np.array(y, dtype=float), **options)
+    assert fit.status is tl.Status.BOUNDARY
+    mean = fit.predict(x, kind="mean")
+    assert mean.min() < 1e-5 or mean.max() > 1 - 1e-5
+    assert np.isnan(fit.summary().to_frame()["se"]).all()
+
+
+def test_what_ends_early_inside_of_the_range_is_not_at_its_end(rng: np.random.Generator) -> None:
+    x = rng.uniform(size=200)
+    y = rng.poisson(3.0 + 2.0 * x).astype(float)
+    fit = tl.fit(x, y, loss="poisson", link="identity", solver="lbfgs", max_epochs=1)
+    assert fit.status is tl.Status.BUDGET_USED
+
+
 def test_a_softmax_agrees_with_r_to_the_last_digits() -> None:
     case = json.loads((Path(__file__).parent / "truth" / "r" / "multinom_housing.json").read_text())
     X = np.array(case["X"], dtype=float)[:, 1:]

@@ -17,7 +17,14 @@ from torchlinear import interruption
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import ConvergenceWarning, InvalidInput, RankWarning
 from torchlinear.fitted import Fit
-from torchlinear.information import Information, information, joint_information, separated, told_apart
+from torchlinear.information import (
+    Information,
+    at_boundary,
+    information,
+    joint_information,
+    separated,
+    told_apart,
+)
 from torchlinear.jeffreys import JeffreysObjective
 from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses.base import Loss
@@ -37,6 +44,7 @@ __all__ = ["chosen_for", "fit", "load", "objective_of", "solve"]
 
 MOST_INFORMED = 1_000  # coefficients of all classes together whose covariance is kept: 8 MB
 LIMITED = (Status.BUDGET_USED, Status.TIME_LIMIT)
+UNFINISHED = (Status.BUDGET_USED, Status.INACCURATE)
 HOVERING = 0.1  # certificate up to which noisy steps may have ended above their start
 TOLERANCE = 1e-8  # of the certificate: the largest correlation left between a feature and the residuals
 
@@ -190,12 +198,19 @@ def solve(
         raise KeyboardInterrupt
     if outcome.status in LIMITED and _astray(objective, outcome.state.coef, start):
         outcome = replace(outcome, status=Status.DIVERGED)
+    if outcome.status in UNFINISHED and _at_boundary(objective, outcome.state.coef):
+        outcome = replace(outcome, status=Status.BOUNDARY)
     return _record(objective, outcome, why, weight_type, infer)
 
 
 def _astray(objective: Objective, coef: Tensor, start: Tensor) -> bool:
     """Whether a descent ended higher than it began, and not only because it hovers about a start that was best."""
     return objective.value(coef) > objective.value(start) and objective.certificate(coef) > HOVERING
+
+
+def _at_boundary(objective: Objective, coef: Tensor) -> bool:
+    """Whether a fit ran into the end of the domain of its link, where no slope is 0."""
+    return isinstance(objective, SummedObjective) and at_boundary(objective, coef)
 
 
 def chosen_for(objective: Objective, solver: str | Solver = "auto") -> tuple[Solver, str]:
@@ -307,7 +322,7 @@ def _warn(solution: Solution) -> None:
             RankWarning,
             stacklevel=3,
         )
-    if solution.status in (Status.DIVERGED, Status.INACCURATE):
+    if solution.status in (Status.DIVERGED, Status.INACCURATE, Status.BOUNDARY):
         warnings.warn(f"fit {solution.status.value}", ConvergenceWarning, stacklevel=3)
     if solution.status is Status.SEPARATED:
         names = ", ".join(solution.separated)

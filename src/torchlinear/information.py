@@ -27,10 +27,11 @@ from torch import Tensor
 from torchlinear.block import Block
 from torchlinear.leastsquares import LeastSquares, solve
 from torchlinear.losses.base import Loss
+from torchlinear.losses.family import Family
 from torchlinear.statistics import Moments, Triangle
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Information", "information", "separated", "told_apart"]
+__all__ = ["Information", "at_boundary", "information", "separated", "told_apart"]
 
 Array = NDArray[np.float64]
 
@@ -40,6 +41,7 @@ DRIFT = (
     0.01  # standard deviations of its column that a Newton step may still move a coefficient at an optimum
 )
 
+NEAR = 1e-6  # of the usual linear predictor, how near the end of its domain one is that ran into it
 
 MEASURES = ("pearson", "deviance", "null_deviance", "log_likelihood")
 
@@ -236,6 +238,22 @@ def told_apart(problem: SummedObjective, coef: Tensor) -> tuple[str, ...]:
     beta = coef[:-1] if problem.loss.separable else coef[:-1] - coef[:-1].mean(dim=1, keepdim=True)
     share = beta.abs().amax(dim=1).numpy() * np.sqrt(problem.spread.squares[: problem.n_features])
     return tuple(name for name, far in zip(problem.rows.names, share >= 0.1 * share.max()) if far)
+
+
+def at_boundary(problem: SummedObjective, coef: Tensor) -> bool:
+    """Whether a linear predictor at `coef`, shape (p + 1, k), is all but at the end of the domain of its link."""
+    loss = problem.loss
+    if not isinstance(loss, Family) or loss.inside(coef[:1]) is None:
+        return False
+    usual = loss.predictor(torch.from_numpy(problem.spread.mean[problem.n_features :])).abs()
+    return problem.loaded.sum(_at_end, loss, coef, NEAR * usual) > 0
+
+
+def _at_end(block: Block, loss: Family, coef: Tensor, near: Tensor) -> float:
+    """Rows whose linear predictor leaves the domain when it moves by `near`, shape (k,)."""
+    eta = block.counted().predict(coef)
+    inside = [loss.inside(eta + side * near.to(eta)) for side in (-1.0, 1.0)]
+    return float(sum((~part).sum() for part in inside if part is not None))
 
 
 def _errors(block: Block, loss: Loss, coef: Tensor) -> float:

@@ -49,6 +49,11 @@ class Status(Enum):
         "inaccurate: the solver ended with its certificate above the tolerance; try precision='extended' or "
         "solver='qr'."
     )
+    BOUNDARY = (
+        "boundary: the mean of a row came to the end of its range (0, or 1 of a probability), where this link has no "
+        "slope of 0, so the coefficients may not be the best; take a link that keeps every mean in its range, 'log' or "
+        "of a probability 'logit'."
+    )
     SEPARATED = (
         "separated: the targets can be told apart by a column without error, so no coefficients are the best (those "
         "of a likelihood would grow for ever); add a ridge, such as penalty=tl.L2(1e-3), take "
