@@ -82,9 +82,40 @@ def test_penalties_check_their_own_arguments() -> None:
         {"alpha": -1.0},
         {"alpha": float("nan")},
         {"alpha": 1.0, "column_weights": [1.0, -2.0]},
+        {"alpha": "strong"},
+        {"alpha": None},
+        {"alpha": 1.0, "column_weights": ["a", "b"]},
+        {"alpha": 1.0, "column_weights": 2.0},
     ):
         with pytest.raises(tl.InvalidInput, match="finite alpha and column_weights of at least 0"):
             tl.L2(**arguments)
+    with pytest.raises(tl.InvalidInput, match=r"mix from 0 \(L2\) to 1 \(L1\), got mix='half'"):
+        tl.L1L2(1.0, mix="half")
+
+
+@pytest.mark.parametrize("ends", [("a", 1.0), (0.0, None), (1.0, 0.0), ([1, 2], [3]), ([[1.0]], 2.0)])
+def test_bounds_that_are_none(ends: tuple[object, object]) -> None:
+    with pytest.raises(tl.InvalidInput, match="Box takes low and high with low <= high, each a number or"):
+        tl.Box(*ends)
+
+
+def test_groups_that_are_none() -> None:
+    for options in ({"alpha": "strong"}, {"weights": "ab"}, {"weights": [-1.0]}):
+        with pytest.raises(
+            tl.InvalidInput, match="GroupLasso takes a finite alpha and weights of at least 0"
+        ):
+            tl.GroupLasso(**options)
+    for groups in (3, [[1], [2]], torch.ones(2, 2)):
+        with pytest.raises(tl.InvalidInput, match=r"GroupLasso\.groups takes a label for each column"):
+            tl.GroupLasso(groups=groups)
+    with pytest.raises(tl.InvalidInput, match="mix='half'"):
+        tl.GroupLasso(mix="half")
+
+
+@pytest.mark.parametrize("penalty", [tl.GroupLasso(), tl.Firth(), "group_lasso", 0.1])
+def test_penalties_that_have_no_path(penalty: object) -> None:
+    with pytest.raises(tl.InvalidInput, match=r"'l1', 'l2', 'elastic_net' or .*whose strength can vary"):
+        tl.path(X, Y, penalty=penalty)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

@@ -6,12 +6,13 @@ which solvers meet through `prox`.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-__all__ = ["Penalty"]
+__all__ = ["Penalty", "checked_strengths"]
 
 
 class Penalty(ABC):
@@ -52,3 +53,12 @@ class Penalty(ABC):
         `slope` is that of the loss and of the smooth part, shape (p, k).
         """
         return slope
+
+
+def checked_strengths(alpha: Any, weights: Any = None) -> tuple[float, ...] | None:
+    """A strength and the relative ones after it as finite numbers of at least 0; None where they are not."""
+    try:
+        found = tuple(float(each) for each in (alpha, *(() if weights is None else weights)))
+    except (TypeError, ValueError):
+        return None
+    return found if not isinstance(alpha, str) and all(0.0 <= each < math.inf for each in found) else None

@@ -48,18 +48,16 @@ class Box(Constraint):
     name: ClassVar[str] = "box"
 
     def __post_init__(self) -> None:
-        ends = [torch.as_tensor(given, dtype=torch.float64, device="cpu") for given in (self.low, self.high)]
-        sizes = {end.numel() for end in ends if end.ndim}
-        valid = (
-            all(end.ndim <= 1 for end in ends)
-            and len(sizes) <= 1
-            and bool((ends[0] <= ends[1]).all())  # False of NaN
-            and bool(((ends[0] < math.inf) & (ends[1] > -math.inf)).all())
-        )
-        if not valid:
+        try:
+            ends = [
+                torch.as_tensor(given, dtype=torch.float64, device="cpu") for given in (self.low, self.high)
+            ]
+        except (TypeError, ValueError, RuntimeError):
+            ends = []
+        if not _bounds(ends):
             raise InvalidInput(
-                "Box takes low and high with low <= high, each a number or one number for each column, got "
-                f"low={self.low!r}, high={self.high!r}."
+                "Box takes low and high with low <= high, each a number or one number for each column (-inf or inf "
+                f"where there is no bound), got low={self.low!r}, high={self.high!r}."
             )
         for name, end in zip(("low", "high"), ends):  # tuples compare and print
             object.__setattr__(self, name, tuple(end.tolist()) if end.ndim else float(end))
@@ -75,6 +73,15 @@ class Box(Constraint):
     def upper(self, n_features: int) -> Tensor:
         """Largest values, shape (p,), float64."""
         return _for_columns("high", self.high, n_features)
+
+
+def _bounds(ends: list[Tensor]) -> bool:
+    """Whether they are least and largest values between which there are numbers."""
+    sizes = {end.numel() for end in ends if end.ndim}
+    if not ends or len(sizes) > 1 or any(end.ndim > 1 for end in ends):
+        return False
+    low, high = ends
+    return bool(((low <= high) & (low < math.inf) & (high > -math.inf)).all())  # not of NaN
 
 
 def _for_columns(name: str, bound: Ends, n_features: int) -> Tensor:

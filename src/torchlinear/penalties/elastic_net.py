@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import ClassVar
 
 from torchlinear.errors import InvalidInput
@@ -53,7 +54,7 @@ class L1L2(Separable):
 
     def __post_init__(self) -> None:
         self._check()
-        if not 0.0 <= self.mix <= 1.0:
+        if not (isinstance(self.mix, Real) and 0.0 <= self.mix <= 1.0):
             raise InvalidInput(
                 f"{type(self).__name__} takes a mix from 0 (L2) to 1 (L1), got mix={self.mix!r}."
             )

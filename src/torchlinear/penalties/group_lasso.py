@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.errors import InvalidInput
-from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.base import Penalty, checked_strengths
 
 __all__ = ["GroupLasso"]
 
@@ -74,16 +75,16 @@ class GroupLasso(Penalty):
 
     def __post_init__(self) -> None:
         if self.groups is not None:
-            object.__setattr__(self, "groups", tuple(_label(group) for group in self.groups))
-        if self.weights is not None:
-            object.__setattr__(self, "weights", tuple(map(float, self.weights)))
-        values = torch.as_tensor([self.alpha, *(self.weights or ())], dtype=torch.float64, device="cpu")
-        if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
+            object.__setattr__(self, "groups", _labels(self.groups))
+        values = checked_strengths(self.alpha, self.weights)
+        if values is None:
             raise InvalidInput(
                 "GroupLasso takes a finite alpha and weights of at least 0, got "
                 f"alpha={self.alpha!r}, weights={self.weights!r}."
             )
-        if not 0.0 <= self.mix <= 1.0:
+        if self.weights is not None:
+            object.__setattr__(self, "weights", values[1:])
+        if not (isinstance(self.mix, Real) and 0.0 <= self.mix <= 1.0):
             raise InvalidInput(f"GroupLasso takes a mix from 0 (L2) to 1 (norms), got mix={self.mix!r}.")
 
     def __str__(self) -> str:
@@ -209,7 +210,13 @@ class GroupLasso(Penalty):
         return torch.as_tensor(self.weights, dtype=torch.float64, device="cpu")
 
 
-def _label(group: Any) -> Hashable:
-    """A label that compares by value: elements of tensors and arrays as Python's numbers."""
-    label: Hashable = group.item() if hasattr(group, "item") else group
-    return label
+def _labels(groups: Any) -> tuple[Hashable, ...]:
+    """Labels that compare by value: elements of tensors and arrays as Python's numbers."""
+    try:
+        labels = tuple(group.item() if hasattr(group, "item") else group for group in groups)
+        hash(labels)
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidInput(
+            f"GroupLasso.groups takes a label for each column, such as ['a', 'a', 'b'], got {groups!r}."
+        ) from None
+    return labels

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from torchlinear.errors import InvalidInput
-from torchlinear.penalties.base import Penalty
+from torchlinear.penalties.base import Penalty, checked_strengths
 
 __all__ = ["InUnits", "Separable"]
 
@@ -107,16 +107,14 @@ class Separable(Penalty):
 
     def _check(self) -> None:
         """Make a tuple of the weights, which compares and prints; refuse strengths that are none."""
-        if self.column_weights is not None:  # arrays and tensors too
-            object.__setattr__(self, "column_weights", tuple(map(float, self.column_weights)))
-        values = torch.as_tensor(
-            [self.alpha, *(self.column_weights or ())], dtype=torch.float64, device="cpu"
-        )
-        if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
+        values = checked_strengths(self.alpha, self.column_weights)
+        if values is None:
             raise InvalidInput(
                 f"{type(self).__name__} takes a finite alpha and column_weights of at least 0, got "
                 f"alpha={self.alpha!r}, column_weights={self.column_weights!r}."
             )
+        if self.column_weights is not None:  # arrays and tensors too
+            object.__setattr__(self, "column_weights", values[1:])
 
     def _text(self, options: str) -> str:
         """The penalty as summaries print it."""

@@ -67,9 +67,10 @@ def families(penalty: str | Separable, mixes: Sequence[float] | None) -> list[Se
     else:
         made = penalty
     if not isinstance(made, Separable):
-        got = f"the class {made.__name__}: call it" if isinstance(made, type) else type(made).__name__
+        got = f"the class {made.__name__}: call it" if isinstance(made, type) else str(made)
         raise InvalidInput(
-            f"penalty= takes one of {', '.join(PENALTIES.entries)} or such an object, got {got}."
+            f"penalty= takes 'l1', 'l2', 'elastic_net' or such an object, whose strength can vary, got {got}; others "
+            "go with tl.fit, one strength at a time."
         )
     if not made.has_strength:
         raise InvalidInput(f"{made} has no strength to vary; add it to a penalty that has: tl.L1() + {made}.")
