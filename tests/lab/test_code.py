@@ -178,6 +178,8 @@ def test_an_uploaded_file_is_read_by_its_name(tmp_path, monkeypatch, kind: str) 
     assert repr(name) in data.origin.lines
     compared(stage(data, target="price", features=["area", "sold"], loss="squared", standardize=True))
     ridge = {"penalty": {"kind": "l2", "strength": 0.1}, "standardize": True}
+    compared(stage(data, "bgd", "adam", "exact", target="price", features=["city", "area"], loss="squared"))
+    compared(stage(data, "bgd", "exact", target="sold", features=["area", "city"], loss="logistic", **ridge))
     compared(stage(data, "bgd", "exact", target="city", features=["area", "price"], loss="softmax", **ridge))
     compared(stage(data, "bgd", "exact", target="sold", features=["area"], loss="logistic", **ridge))
 

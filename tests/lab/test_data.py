@@ -2,6 +2,7 @@
 
 import io
 
+import formulaic
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,7 +134,7 @@ def test_parquet_and_csv_are_the_same_data(tmp_path) -> None:
     [
         ("a.csv", b"", 422, "a.csv is empty"),
         ("a.csv", b"x\n1\n2\n", 422, "no column to explain by another"),
-        ("a.csv", b"x,y\na,b\nc,d\n", 422, "no column to explain by another"),
+        ("a.csv", b"x,y\na,b\na,d\n", 422, "no column to explain by another"),
         ("a.xlsx", b"PK", 422, "save the table as CSV or Parquet"),
         ("a.parquet", b"PAR1 nothing else", 422, "a.parquet"),
     ],
@@ -201,6 +202,35 @@ def test_a_wish_that_makes_no_data_gets_one_sentence(site, body, sentence: str) 
 def test_nan_in_a_request_is_no_number(site) -> None:
     answer = site.ask("POST", "api/data", b'{"kind": "maker", "noise": NaN}')
     assert (answer.status, "noise is nan" in answer.error) == (400, True)
+
+
+def test_labels_are_coded_as_formulaic_codes_them(tmp_path) -> None:
+    (tmp_path / "houses.csv").write_bytes(HOUSES)
+    data = files.read_file(tmp_path / "houses.csv", "houses.csv")
+    city = data.columns["city"]
+    expected = formulaic.model_matrix("city", pd.read_csv(tmp_path / "houses.csv")).iloc[:, 1:]
+    assert city.terms == tuple(expected.columns) == ("city[T.Nice]", "city[T.Paris]")
+    for name in city.terms:
+        assert data.term(name).values.tolist() == expected[name].tolist()
+    assert data.describe("x")["columns"][2]["terms"] == city.terms
+    assert data.columns["area"].terms == ("area",)
+    assert data.columns["built"].terms == ()
+
+
+def test_a_missing_label_is_missing_in_every_indicator(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("c,y\nb,1\n,2\na,3\n")
+    data = files.read_file(tmp_path / "a.csv", "a.csv")
+    np.testing.assert_array_equal(data.term("c[T.b]").values, [1.0, np.nan, 0.0])
+
+
+def test_labels_explain_where_there_are_no_numbers(site) -> None:
+    answer = site.upload("a.csv", b"city,kind,y\nParis,a,1\nNice,b,2\nNice,a,3\nParis,b,4\n").json
+    assert (answer["target"], answer["features"]) == ("y", ["city", "kind"])
+    assert answer["points"]["feature"] == "city[T.Paris]"
+    assert answer["points"]["x"] == [1.0, 0.0, 0.0, 1.0]
+    assert not answer["editable"]
+    points = {"data": answer["id"], "target": "y", "feature": "kind[T.b]"}
+    assert site.ask("POST", "api/points", points).json["x"] == [0.0, 1.0, 0.0, 1.0]
 
 
 def test_more_labels_than_classes_are_names(tmp_path) -> None:

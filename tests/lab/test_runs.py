@@ -1,10 +1,13 @@
 """Runs tell what happens, end when they should, and one that fails leaves the others alone."""
 
 import http.client
+import io
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 
 from torchlinear.lab import runs
 from torchlinear.lab.runs import FRAMES
@@ -133,6 +136,31 @@ def test_rows_with_missing_values_are_left_out_and_counted(site) -> None:
     assert (start["rows"], start["dropped"]) == (4, 2)
     slope, intercept = np.polyfit([1, 2, 4, 5], [2, 4.5, 8, 9], 1)
     assert start["optimum"]["coef"] == pytest.approx([slope, intercept])
+
+
+def test_labels_are_features_by_treatment_coding(site) -> None:
+    text = "area,city,price\n50,Lyon,200\n80,Nice,310\n,Lyon,99\n120,Paris,500\n70,Paris,260\n95,Nice,410\n44,Lyon,17\n"
+    data = site.upload("flats.csv", text.encode()).json
+    run = site.run(data, features=["area", "city"], target="price", loss="squared")
+    start = site.events(run)[0][1]
+    frame = pd.read_csv(io.StringIO(text)).dropna()
+    theirs = smf.ols("price ~ area + city", frame).fit().params
+    assert start["names"] == ["area", "city[T.Nice]", "city[T.Paris]"]
+    assert (start["rows"], start["dropped"]) == (6, 1)
+    assert start["optimum"]["coef"] == pytest.approx([*theirs[start["names"]], theirs["Intercept"]])
+
+
+@pytest.mark.parametrize(
+    ("content", "features", "sentence"),
+    [
+        (b"c,c[T.b],y\na,1,2\nb,2,3\na,5,4\n", ["c"], "its label would be called c[T.b], as another column is"),
+        (b"d,x,y\n1999-01-01,1,2\n2000-01-01,2,3\n", ["d"], "d cannot be a feature: it holds neither numbers nor 2"),
+    ],
+)  # fmt: skip
+def test_a_column_that_cannot_be_a_feature_is_refused(site, content, features, sentence: str) -> None:
+    answer = site.plan(site.upload("a.csv", content).json, target="y", features=features)
+    assert answer.status == 422
+    assert sentence in answer.error
 
 
 def test_lasso_coefficients_die_on_the_way(site) -> None:

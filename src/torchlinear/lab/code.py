@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torchlinear.lab.data import DataSet
+from torchlinear.lab.data import DataSet, Term
 from torchlinear.lab.loops import RULES, exact_of, loop_of, second_order
 from torchlinear.lab.plan import Entrant, Plan
 from torchlinear.lab.safety import Refused
@@ -131,20 +131,36 @@ def _solver(entrant: Entrant, plan: Plan) -> str:
 
 def _data(plan: Plan, imports: list[str]) -> str:
     """Statements that make X and y; what they need is added to `imports`."""
-    data, origin, names = plan.data, plan.data.origin, list(plan.features)
+    origin, terms = plan.data.origin, [plan.data.term(name) for name in plan.features]
     imports += origin.imports
     lines = [origin.lines]
     if origin.frame:
-        lines.append(f"columns = {names!r}")
-        if any(data.columns[name].describe()["missing"] for name in (*names, plan.target)):
+        columns = list(dict.fromkeys(term.column.name for term in terms))
+        lines.append(f"columns = {columns!r}")
+        if any(plan.data.columns[name].describe()["missing"] for name in (*columns, plan.target)):
             lines.append(f"data = data.dropna(subset=[*columns, {plan.target!r}])")
-        lines.append("X = torch.tensor(data[columns].to_numpy(dtype=float))")
+        lines += _coded(plan, terms)
     else:
-        lines.append(f"X = torch.stack([data[name] for name in {names!r}], dim=1)")
-    lines.append(_target(data, plan, imports))
+        lines.append(f"X = torch.stack([data[name] for name in {list(plan.features)!r}], dim=1)")
+    lines.append(_target(plan.data, plan, imports))
     if plan.standardize:
         lines.append("X = (X - X.mean(dim=0)) / X.std(dim=0, correction=0)")
     return "\n".join(lines)
+
+
+def _coded(plan: Plan, terms: Sequence[Term]) -> list[str]:
+    """Statements that make X of the columns of a frame: a column of zeros and ones for each label but the first."""
+    if all(term.place is None for term in terms):
+        return ["X = torch.tensor(data[columns].to_numpy(dtype=float))"]
+    lines = ["features = {"]
+    for name, term in zip(plan.features, terms):
+        values = f"data[{term.column.name!r}]"
+        if term.place is not None and term.column.levels is not None:
+            label = term.column.levels[term.place]
+            values += f".astype(str) == {label!r}" if plan.data.kind == "file" else f" == {term.place}"
+        lines.append(f"    {name!r}: {values},")
+    made = "torch.tensor(values.to_numpy(dtype=float)) for values in features.values()"
+    return [*lines, "}", f"X = torch.stack([{made}], dim=1)"]
 
 
 def _target(data: DataSet, plan: Plan, imports: list[str]) -> str:

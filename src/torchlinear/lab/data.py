@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from torchlinear.lab.safety import Refused
 
-__all__ = ["MOST_LEVELS", "MOST_POINTS", "Column", "DataSet", "Kind", "Origin", "distinct"]
+__all__ = ["MOST_LEVELS", "MOST_POINTS", "Column", "DataSet", "Kind", "Origin", "Term", "distinct"]
 
 Array = NDArray[np.float64]
 Kind = Literal["tutorial", "maker", "builtin", "points", "file"]
@@ -53,6 +53,17 @@ class Column:
         return (("squared", "huber") if self.kind == "number" else ()) + of_classes
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """What its coefficients are called when this is a feature: labels are coded by treatment, against the first."""
+        if self.kind == "label" and self.levels is not None:
+            return tuple(f"{self.name}[T.{level}]" for level in self.levels[1:])
+        return (self.name,) if self.kind == "number" else ()
+
+    def indicator(self, place: int) -> Array:
+        """1 in the rows of a label, 0 in others, NaN where it is missing."""
+        return np.where(np.isnan(self.values), np.nan, self.values == place)
+
+    @property
     def varies(self) -> bool:
         """Whether there are two different values."""
         return len(distinct(self.values)) > 1
@@ -84,6 +95,7 @@ class Column:
             **facts,
             "levels": levels,
             "losses": self.losses,
+            "terms": self.terms,
         }
 
 
@@ -94,6 +106,27 @@ def distinct(values: Array) -> Array:
         return np.asarray(first[np.isfinite(first)])
     found = np.unique(values)
     return np.asarray(found[np.isfinite(found)])
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What stands before a coefficient.
+
+    Attributes
+    ----------
+    column : Column
+        Whose values it is made of.
+    place : int or None
+        Place of the label that it indicates; None for the numbers of the column themselves.
+    """
+
+    column: Column
+    place: int | None = None
+
+    @property
+    def values(self) -> Array:
+        """Shape (n,)."""
+        return self.column.values if self.place is None else self.column.indicator(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +177,13 @@ class DataSet:
     def of(
         cls, kind: Kind, name: str, columns: Sequence[Column], origin: Origin, target: str | None = None
     ) -> DataSet:
-        """A data set with what it offers first: the last column that can be a target, explained by the numbers."""
+        """A data set with what it offers first: the last column that can be a target, by numbers, else by labels."""
         suited = [column for column in columns if column.losses]
         targets = [column.name for column in sorted(suited, key=lambda column: column.varies)]
         chosen = target if target in targets else (targets[-1] if targets else None)
-        features = tuple(c.name for c in columns if c.kind == "number" and c.name != chosen)
+        others = [column for column in columns if column.terms and column.name != chosen]
+        numbers = [column for column in others if column.kind == "number"]
+        features = tuple(column.name for column in numbers or others)
         if chosen is None or not features:
             raise Refused(422, "nothing_to_explain", name=name, levels=str(MOST_LEVELS))
         return cls(kind, name, {column.name: column for column in columns}, chosen, features, origin)
@@ -164,9 +199,17 @@ class DataSet:
             raise Refused(400, "no_column", data=self.name, name=repr(name[:60]))
         return self.columns[name]
 
+    def term(self, name: str) -> Term:
+        """The term called `name`: a column, or a label of one."""
+        if name not in self.columns:
+            for column in self.columns.values():
+                if column.kind == "label" and name in column.terms:
+                    return Term(column, column.terms.index(name) + 1)
+        return Term(self.column(name))
+
     def points(self, target: str, feature: str) -> dict[str, Any]:
-        """The values of two columns where both are known, evenly thinned to what can be drawn."""
-        x, y = self.column(feature).values, self.column(target).values
+        """The values of a term and a target where both are known, evenly thinned to what can be drawn."""
+        x, y = self.term(feature).values, self.column(target).values
         if len(x) != len(y):
             raise Refused(400, "not_drawn", feature=feature, target=target)
         kept = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
@@ -182,7 +225,9 @@ class DataSet:
     def describe(self, number: str) -> dict[str, Any]:
         """The data set for the page, under the `number` that it asks for it by."""
         target = self.columns[self.target]
-        editable = len(self.features) == 1 and self.n_rows <= MOST_POINTS and target.kind == "number"
+        first = self.columns[self.features[0]]
+        numbers = target.kind == first.kind == "number"
+        editable = len(self.features) == 1 and self.n_rows <= MOST_POINTS and numbers
         return {
             "id": number,
             "name": self.name,
@@ -194,5 +239,5 @@ class DataSet:
             "features": self.features,
             "loss": target.losses[0],
             "penalty": {"kind": "none" if target.kind == "number" else "l2", "strength": RIDGE},
-            "points": self.points(self.target, self.features[0]),
+            "points": self.points(self.target, first.terms[0]),
         }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from torchlinear.lab import fields
-from torchlinear.lab.data import Array, DataSet
+from torchlinear.lab.data import MOST_LEVELS, Array, DataSet
 from torchlinear.lab.safety import Refused
 from torchlinear.lab.sentences import Said
 
@@ -120,8 +120,10 @@ class Plan:
     ----------
     data : DataSet
         Rows.
-    target, features : str, tuple of str
-        Columns.
+    target : str
+        A column.
+    features : tuple of str
+        Terms, one for each coefficient but the intercept: columns of numbers, and labels as ``city[T.Nice]``.
     loss, delta : str, float
         What a row costs; `delta` is the threshold of "huber".
     entrants : tuple of Entrant
@@ -158,9 +160,10 @@ class Plan:
     @classmethod
     def of(cls, body: Mapping[str, Any], data: DataSet) -> Plan:
         """The run that `body` asks for; `Refused` says what is wrong with it."""
-        target, features = fields.text(body, "target"), fields.texts(body, "features", MOST_FEATURES)
+        target, columns = fields.text(body, "target"), fields.texts(body, "features", MOST_FEATURES)
         loss = fields.choice(body, "loss", LOSSES, "squared")
-        _check_columns(data, target, features, loss)
+        _check_target(data, target, loss)
+        features = _terms(data, target, columns)
         penalty = fields.record(body.get("penalty", {"kind": "none"}), "penalty")
         outputs = data.column(target).classes if loss == "softmax" else 1
         size = (len(features) + 1) * outputs
@@ -188,8 +191,8 @@ class Plan:
 
     def numbers(self) -> Numbers:
         """The rows of the run."""
-        columns = [self.data.column(name).values for name in (*self.features, self.target)]
-        values = np.stack(columns, axis=1)
+        terms = [self.data.term(name).values for name in self.features]
+        values = np.stack([*terms, self.data.column(self.target).values], axis=1)
         endless = np.isinf(values).any(axis=0)
         if endless.any():
             name = (*self.features, self.target)[int(endless.argmax())]
@@ -220,14 +223,29 @@ class Plan:
         return torch.from_numpy(codes), names if self.loss == "softmax" else (names[1],)
 
 
-def _check_columns(data: DataSet, target: str, features: Sequence[str], loss: str) -> None:
+def _check_target(data: DataSet, target: str, loss: str) -> None:
     suited = data.column(target).losses
     if loss not in suited:
         known = Said("suited", losses=", ".join(suited)) if suited else Said()
         raise Refused(422, "no_target", target=target, loss=loss, suited=known)
-    for name in features:
-        if data.column(name).kind != "number" or name == target:
-            raise Refused(422, "own_feature" if name == target else "no_feature", name=name)
+
+
+def _terms(data: DataSet, target: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The terms of the columns that were chosen as features."""
+    found: list[str] = []
+    for name in columns:
+        if name == target:
+            raise Refused(422, "own_feature", name=name)
+        column = data.column(name)
+        if not column.terms:
+            raise Refused(422, "no_feature", name=name, levels=str(MOST_LEVELS))
+        taken = [term for term in column.terms if term != name and term in data.columns]
+        if taken:
+            raise Refused(422, "taken", name=name, term=taken[0])
+        found += column.terms
+    if len(found) > MOST_FEATURES:
+        raise Refused(422, "wide", count=str(len(found)), most=str(MOST_FEATURES))
+    return tuple(found)
 
 
 def _entrants(given: Any) -> tuple[Entrant, ...]:

@@ -68,7 +68,7 @@ export class ModelPanel {
   }
 
   #features(chosen) {
-    const usable = this.dataset.columns.filter((column) => column.kind === "number" && column.name !== chosen.target).slice(0, MANY);
+    const usable = this.dataset.columns.filter((column) => column.terms.length && column.name !== chosen.target).slice(0, MANY);
     if (usable.length < 2) return null;
     const boxes = usable.map(({ name }) => {
       const input = h("input", { type: "checkbox", checked: chosen.features.includes(name), value: name });

@@ -98,12 +98,12 @@ export const fileSpec = ({ id, name }) => ({ kind: "file", id, name });
 export function choose(state, dataset) {
   const column = new Map(dataset.columns.map((found) => [found.name, found]));
   const target = column.get(state.target)?.losses.length ? state.target : dataset.target;
-  const suggested = target === dataset.target ? dataset.features : numeric(dataset, target);
-  const kept = (state.features ?? []).filter((name) => name !== target && column.get(name)?.kind === "number");
+  const suggested = target === dataset.target ? dataset.features : usual(dataset, target);
+  const kept = (state.features ?? []).filter((name) => name !== target && column.get(name)?.terms.length);
   const losses = column.get(target).losses;
   const suits = losses.includes(state.loss) ? state.loss : target === dataset.target ? dataset.loss : losses[0];
   const features = kept.length ? kept : suggested;
-  const width = features.length + 1;
+  const width = features.reduce((count, name) => count + column.get(name).terms.length, 1);
   return {
     data: dataset.id,
     target,
@@ -119,5 +119,9 @@ export function choose(state, dataset) {
   };
 }
 
-const numeric = (dataset, target) =>
-  dataset.columns.filter((found) => found.kind === "number" && found.name !== target).map((found) => found.name);
+/** The other columns of numbers; where there are none, those of labels. */
+function usual(dataset, target) {
+  const others = dataset.columns.filter((found) => found.terms.length && found.name !== target);
+  const numbers = others.filter((found) => found.kind === "number");
+  return (numbers.length ? numbers : others).map((found) => found.name);
+}
