@@ -93,4 +93,4 @@ def test_the_server_answers_in_both_languages(site, method, path, english, chine
 def test_the_guard_refuses_in_both_languages(site) -> None:
     answer = site.ask("GET", "", headers={"Host": "evil.example"})
     assert "not the lab's" in answer.error
-    assert "不是 lab 的地址" in answer.json["error"]["zh"]
+    assert "不是实验室的地址" in answer.json["error"]["zh"]
