@@ -9,9 +9,9 @@ import pytest
 
 import torchlinear.lab
 from torchlinear.errors import DataError
-from torchlinear.lab.runs import _failure
 from torchlinear.lab.safety import Refused
 from torchlinear.lab.sentences import Said, both
+from torchlinear.lab.telling import failure
 from torchlinear.racing.sentences import Sentence, templates
 
 ENGLISH, CHINESE = (templates(language, Said.home) for language in ("en", "zh"))
@@ -56,7 +56,7 @@ def test_nobody_is_refused_in_words_that_have_no_template() -> None:
     ],
 )
 def test_a_failure_is_told_in_both_languages(error, english: str, chinese: str) -> None:
-    told = both(_failure(error))
+    told = both(failure(error))
     assert english in told["en"]
     assert chinese in told["zh"]
 

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
 
 from torchlinear.engines.local import single_threaded_blas
-from torchlinear.errors import TorchlinearError
+from torchlinear.lab import telling
 from torchlinear.lab.plan import Plan
 from torchlinear.lab.safety import Refused
-from torchlinear.lab.sentences import Said, both
+from torchlinear.lab.sentences import both
 from torchlinear.lab.shelf import Shelf
 from torchlinear.lab.stage import Stage
-from torchlinear.lab.stream import columns, event
+from torchlinear.lab.stream import event
 from torchlinear.loop import Status
-from torchlinear.racing.captions import of_map
-from torchlinear.racing.contours import Contours
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.race import race
-from torchlinear.racing.records import Frames, Runner
-from torchlinear.racing.sentences import Sentence
+from torchlinear.racing.records import Frames
 
 __all__ = ["FRAMES", "Run", "Runs"]
 
 FRAMES = 600  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
 OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
-LEVELS = {0.1: "0.1", 0.01: "0.01", 0.0001: "0.0001"}
 
 log = logging.getLogger("torchlinear.lab")
 
@@ -121,7 +112,7 @@ class Run:
             self._race(self.prepared(), send)
             state = "stopped" if self._stop.is_set() else "ended"
         except Exception as error:
-            send(event("failed", {"error": both(_failure(error))}))
+            send(event("failed", {"error": both(telling.failure(error))}))
         finally:
             self.state = state
             send(None)
@@ -134,7 +125,7 @@ class Run:
 
         def tell(name: str, frames: Frames) -> bool:
             names.setdefault(name, ids[len(names)] if len(names) < len(ids) else name)
-            send(event("frames", _frames(names[name], frames)))
+            send(event("frames", telling.frames(names[name], frames)))
             return not self._stop.is_set()
 
         try:
@@ -146,8 +137,8 @@ class Run:
         finally:  # nothing comes after the last event
             map_thread.join()
         if not self._stop.is_set():
-            self.race = _named(done, stage)
-            send(event("end", _end(self.race, ids)))
+            self.race = telling.named(done, stage)
+            send(event("end", telling.end(self.race, ids)))
 
     def _draw(self, stage: Stage, send: Send) -> threading.Thread:
         """Compute the map beside the race."""
@@ -158,7 +149,7 @@ class Run:
             try:
                 with single_threaded_blas():
                     found = stage.map(stage.axes)
-                send(event("contour", _contour(stage, found)))
+                send(event("contour", telling.contour(stage, found)))
             except Exception:  # without a map the run is worth seeing still
                 log.exception("the map of a run failed")
 
@@ -194,103 +185,3 @@ class Runs:
         """Stop them all, and end their streams."""
         for run in self.kept:
             run.close()
-
-
-def _failure(error: Exception) -> Said:
-    """What the page is told of a run that failed."""
-    match error:
-        case Refused():
-            return error.sentence
-        case TorchlinearError():
-            return Said("library", message=str(error))
-        case MemoryError():
-            return Said("memory")
-    log.error("a run failed", exc_info=error)
-    return Said("crashed", kind=type(error).__name__, message=str(error))
-
-
-def _frames(name: str, frames: Frames) -> str:
-    return columns(
-        runner=name,
-        passes=frames.passes.numpy(),
-        seconds=frames.seconds.numpy(),
-        loss=frames.loss.numpy(),
-        gap=frames.gap.numpy(),
-        coef=frames.coef.flatten(1).numpy(),
-    )
-
-
-def _end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
-    named = dict(zip((runner.name for runner in done.runners), ids))
-    return {
-        "standings": [_standing(named[runner.name], runner) for runner in done.standings()],
-        "why": [both(sentence) for sentence in done.why],
-    }
-
-
-def _named(done: Race, stage: Stage) -> Race:
-    """The race in the words of the plan: it ran on numbers whose columns had no names."""
-    known = dict(zip(done.names, stage.plan.features))
-
-    def reworded(sentence: Sentence) -> Sentence:
-        values = dict(sentence.values)
-        if values.get("coefficient") in known:
-            values["coefficient"] = known[values["coefficient"]]
-        if "units" in values and stage.plan.standardize:
-            values["units"] = Sentence("standard_units")
-        return Sentence(sentence.key, **values)
-
-    return replace(
-        done,
-        names=stage.plan.features,
-        targets=stage.numbers.outputs,
-        runners=tuple(replace(runner, why=reworded(runner.why)) for runner in done.runners),
-        why=tuple(reworded(sentence) for sentence in done.why),
-    )
-
-
-def _standing(name: str, runner: Runner) -> dict[str, Any]:
-    within = {}
-    for level, key in LEVELS.items():
-        at = runner.within[level]
-        within[key] = None if at is None else {"passes": at.passes, "seconds": at.seconds}
-    return {
-        "runner": name,
-        "gap": runner.final,
-        "within": within,
-        "status": runner.status.label,
-        "advice": runner.status.value,
-        "why": both(runner.why),
-        "passes": float(runner.passes[-1]),
-        "seconds": float(runner.seconds[-1]),
-        "loss": float(runner.loss[-1]),
-        "coef": runner.coef[-1].flatten().tolist(),
-    }
-
-
-def _contour(stage: Stage, found: Contours) -> str:
-    with np.errstate(divide="ignore"):
-        heights = np.log10(found.heights)
-    known = heights[np.isfinite(heights)]
-    floor = float(known.min()) if len(known) else 0.0
-    head = {
-        "axes": found.axes,
-        "names": [_called(stage, place) for place in found.axes],
-        "nx": heights.shape[1],
-        "ny": heights.shape[0],
-        "rows": found.rows,
-        "floor": floor,
-        "note": [both(sentence) for sentence in of_map(found, len(stage.numbers.X))],
-    }
-    shown = np.where(np.isneginf(heights), floor, heights)
-    arrays = columns(
-        x=found.x[[0, -1]], y=found.y[[0, -1]], z=np.asarray(np.round(shown, 4), dtype=np.float64).ravel()
-    )
-    return f"{json.dumps(head)[:-1]},{arrays[1:]}"
-
-
-def _called(stage: Stage, place: int) -> str:
-    """What a coefficient is called."""
-    row, column = divmod(place, stage.best.shape[1])
-    name = stage.plan.features[row] if row < len(stage.plan.features) else "intercept"
-    return name if stage.best.shape[1] == 1 else f"{name} · {stage.numbers.outputs[column]}"
