@@ -39,6 +39,7 @@ class Firth(Penalty):
     """
 
     name: ClassVar[str] = "firth"
+    has_strength: ClassVar[bool] = False
     standardize: bool = False
 
     def __str__(self) -> str:

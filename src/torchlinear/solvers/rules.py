@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -216,7 +217,8 @@ class _Moments(_Scaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.betas) != 2 or not all(0.0 <= beta < 1.0 for beta in self.betas):
+        pair = isinstance(self.betas, (tuple, list)) and len(self.betas) == 2
+        if not pair or not all(isinstance(beta, Real) and 0.0 <= beta < 1.0 for beta in self.betas):
             raise InvalidInput(
                 f"{self._called}.betas takes two numbers of at least 0 and below 1, got {self.betas!r}."
             )
