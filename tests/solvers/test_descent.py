@@ -215,7 +215,7 @@ def test_half_the_budget_twice_is_the_whole_to_the_bit(solver):
 
 @pytest.mark.parametrize("solver", [rules.SGD(batch_size=1), rules.Adam(lr=0.01, batch_size=32)], ids=repr)
 def test_steps_that_end_inside_an_epoch_give_the_same_bits(solver, monkeypatch):
-    monkeypatch.setattr("torchlinear.solvers.descent.CALL_SECONDS", 0.0)  # one batch a call
+    monkeypatch.setattr("torchlinear.solvers.descent_epochs.CALL_SECONDS", 0.0)  # one batch a call
     objective = objective_of(*rows())
     start = solver.init(objective, torch.zeros(4, 1, dtype=torch.float64))
     whole = solver.step(objective, start, Budget(2, FOREVER))
