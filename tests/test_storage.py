@@ -236,6 +236,7 @@ def test_every_truncation_is_refused(path: Path) -> None:
         ("family", "squared"),
         ("classes", ["b", "a"]),
         ("classes", "ab"),
+        ("rows", "many"),
         ("schema", 999),
     ],
 )

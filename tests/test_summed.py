@@ -136,6 +136,39 @@ def test_dependent_columns_are_dropped_by_name(rng: np.random.Generator) -> None
     torch.testing.assert_close(fit.coef[:3], tl.fit(X[:, :3], y, loss="logistic").coef, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("logistic", {"solver": "newton_cg"}),
+        ("poisson", {"solver": "lbfgs"}),
+        ("softmax", {}),
+        ("softmax", {"solver": "newton_cg", "intercept": False}),
+        ("absolute", {"weights": np.linspace(0.5, 2.0, 200)}),
+        (tl.Huber(1.345, scale="mad"), {"weights": np.linspace(0.5, 2.0, 200)}),
+        ("squared_hinge", {}),
+        ("squared_epsilon_insensitive", {}),
+    ],
+)
+def test_dependent_columns_are_dropped_whatever_the_solver(
+    loss: Any, options: dict[str, Any], rng: np.random.Generator
+) -> None:
+    X = rng.normal(size=(200, 3))
+    y = rng.integers(0, 3 if loss == "softmax" else 2, size=200)
+    with pytest.warns(tl.RankWarning, match=r"^dropped x3: .* coefficient 0"):
+        fit = tl.fit(np.column_stack([X, X[:, 0] + X[:, 1]]), y, loss=loss, **options)
+    apart = tl.fit(X, y, loss=loss, **options)
+    assert (fit.coef[3] == 0.0).all()
+    torch.testing.assert_close(fit.coef[:3], apart.coef, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(fit.intercept, apart.intercept, rtol=1e-6, atol=1e-8)
+    ours, theirs = (model.summary().to_frame()["se"].dropna() for model in (fit, apart))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_a_coefficient_may_be_zero_without_depending_on_others() -> None:
+    fit = tl.fit(np.arange(10.0), np.full(10, 2.0), loss="huber", weights=np.ones(10))
+    assert (fit.coef[0], fit.intercept) == (0.0, 2.0)
+
+
 def test_without_intercept_the_start_may_be_outside_of_the_domain(rng: np.random.Generator) -> None:
     x = rng.uniform(1.0, 2.0, size=(80, 2))
     y = rng.gamma(20.0, 1.0 / (20.0 * (x @ [0.3, 0.5])))

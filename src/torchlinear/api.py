@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear import interruption
@@ -20,10 +21,12 @@ from torchlinear.fitted import Fit
 from torchlinear.information import (
     Information,
     at_boundary,
+    dependent,
     information,
     joint_information,
     separated,
     told_apart,
+    without,
 )
 from torchlinear.jeffreys import JeffreysObjective
 from torchlinear.loop import History, Limits, Outcome, Status, run
@@ -164,7 +167,8 @@ def fit(
         weight_type=weight_type if prepared.weighted else None,
     )  # fmt: skip
     solution = replace(solution, targets=problem.outputs, classes=prepared.classes, offset=prepared.offset)
-    _warn(solution)
+    solution, out = _dropped(problem.objective, solution)
+    _warn(solution, out)
     like = data if isinstance(data, Tensor) else None
     return Fit(solution, design=prepared.design, rows=prepared.rows, like=like)
 
@@ -262,6 +266,7 @@ def _record(
         sandwich=known if isinstance(known, Sandwich) else None,
         separated=grow,
         optimum=None if exact is None else exact.best,
+        rows=objective.spread.rows if isinstance(objective, SummedObjective) else objective.rows.n_rows,
     )
 
 
@@ -292,7 +297,8 @@ def _information(
     if model is None or len(model.H) > MOST_INFORMED:
         return None
     H = model.H - DAMPED * np.eye(len(model.H))
-    return joint_information(objective, coef, H, model.scale, model.centre)
+    found = joint_information(objective, coef, H, model.scale, model.centre)
+    return found or joint_information(objective, coef, H, model.scale, model.centre, dependent(objective))
 
 
 def _separated(
@@ -314,10 +320,25 @@ def _told_apart(objective: Objective, coef: Tensor) -> tuple[str, ...]:
     return told_apart(objective, coef) if objective.penalty is None else ()
 
 
-def _warn(solution: Solution) -> None:
-    if solution.dropped:
+def _dropped(objective: Objective, solution: Solution) -> tuple[Solution, tuple[str, ...]]:
+    """Features that depend on those before them, and the solution without them, whatever the solver."""
+    out = solution.dependent if solution.dropped else _dependent(objective, solution)
+    if isinstance(objective, SummedObjective) and bool((solution.coef[:-1][out] != 0.0).any()):
+        solution = replace(solution, coef=without(objective, solution.coef, out))
+    return solution, tuple(name for name, dropped in zip(solution.names, out) if dropped)
+
+
+def _dependent(objective: Objective, solution: Solution) -> NDArray[np.bool_]:
+    """Features that depend on those before them, of a fit of which no inference asked; a pass where it may be so."""
+    looked = solution.known is not None or solution.status is not Status.CONVERGED
+    none = looked or objective.penalty is not None or not bool((solution.coef[:-1] == 0.0).any())
+    return solution.dependent if none or not isinstance(objective, SummedObjective) else dependent(objective)
+
+
+def _warn(solution: Solution, dropped: tuple[str, ...]) -> None:
+    if dropped:
         warnings.warn(
-            f"dropped {', '.join(solution.dropped)}: constant, or a linear combination of the columns before it; "
+            f"dropped {', '.join(dropped)}: constant, or a linear combination of the columns before it; "
             "coefficient 0, no standard error. Predictions are not affected.",
             RankWarning,
             stacklevel=3,

@@ -31,7 +31,7 @@ from torchlinear.losses.family import Family
 from torchlinear.statistics import Moments, Triangle
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Information", "at_boundary", "information", "separated", "told_apart"]
+__all__ = ["Information", "at_boundary", "dependent", "information", "separated", "told_apart", "without"]
 
 Array = NDArray[np.float64]
 
@@ -153,7 +153,12 @@ def information(problem: SummedObjective, coef: Tensor) -> Information:
 
 
 def joint_information(
-    problem: SummedObjective, coef: Tensor, H: Array, scale: Array, centre: Array
+    problem: SummedObjective,
+    coef: Tensor,
+    H: Array,
+    scale: Array,
+    centre: Array,
+    out: NDArray[np.bool_] | None = None,
 ) -> Information | None:
     """The same for a loss whose outputs interact (softmax); None where columns depend on one another.
 
@@ -170,8 +175,15 @@ def joint_information(
         What makes their diagonal 1.
     centre : ndarray, shape (p,)
         A point near the rows; zeros without an intercept.
+    out : ndarray of bool, shape (p,), optional
+        Features that depend on those before them, and are left out; none by default.
     """
-    k, free = problem.n_outputs, len(scale)
+    k, p = problem.n_outputs, problem.n_features
+    out = np.zeros(p, dtype=np.bool_) if out is None else out
+    size = len(scale)
+    kept = np.append(~out, True)[:size]
+    H, scale = H[np.ix_(np.tile(kept, k), np.tile(kept, k))], scale[kept]
+    free = len(scale)
     flat = scale.T.ravel()[free:]
     factor, info = lapack.dpotrf(H[free:, free:])
     if info or not np.square(np.diagonal(factor)).min(initial=1.0) > SINGULAR:
@@ -181,22 +193,26 @@ def joint_information(
     inverse = np.triu(inverse) + np.triu(inverse, 1).T
     against_first[1:, :, 1:] = (inverse / np.outer(flat, flat)).reshape(k - 1, free, k - 1, free)
     centred = np.eye(k) - 1.0 / k
-    joint = np.einsum("ab,bicj,cd->aidj", centred, against_first, centred)
-    joint = _about_zero(joint, centre, problem.n_features, problem.intercept)
-    spread, every = problem.spread, np.ones(k)
+    joint = np.zeros((k, size, k, size))
+    joint[np.ix_(range(k), kept, range(k), kept)] = np.einsum(
+        "ab,bicj,cd->aidj", centred, against_first, centred
+    )
+    joint = _about_zero(joint, centre, p, problem.intercept)
+    joint[:, :p][:, out], joint[:, :, :, :p][:, :, :, out] = np.nan, np.nan
+    spread, each = problem.spread, np.ones(k)
     at, flat_loss = problem.at(coef).value, problem.at(problem.start).value
     pearson = problem.loaded.sum(_pearson, problem.loss, coef)
     return Information(
         inverse=np.stack([joint[c, :, c] for c in range(k)]),
-        dependent=np.zeros(problem.n_features, dtype=np.bool_),
+        dependent=out,
         rows=spread.rows,
         weight=spread.weight,
-        pearson=pearson * every,
-        deviance=2.0 * at * every,
-        null_deviance=2.0 * flat_loss * every,
-        log_likelihood=-at * every,
+        pearson=pearson * each,
+        deviance=2.0 * at * each,
+        null_deviance=2.0 * flat_loss * each,
+        log_likelihood=-at * each,
         dispersed=False,
-        moved=np.zeros((problem.n_features, k)),
+        moved=np.zeros((p, k)),
         joint=joint,
     )
 
@@ -238,6 +254,40 @@ def told_apart(problem: SummedObjective, coef: Tensor) -> tuple[str, ...]:
     beta = coef[:-1] if problem.loss.separable else coef[:-1] - coef[:-1].mean(dim=1, keepdim=True)
     share = beta.abs().amax(dim=1).numpy() * np.sqrt(problem.spread.squares[: problem.n_features])
     return tuple(name for name, far in zip(problem.rows.names, share >= 0.1 * share.max()) if far)
+
+
+def dependent(problem: SummedObjective) -> NDArray[np.bool_]:
+    """Which features are constant, or linear combinations of those before them, shape (p,); one pass."""
+    part = _features(problem)
+    return solve(part, np.zeros(part.n_features), intercept=problem.intercept).dependent
+
+
+def without(problem: SummedObjective, coef: Tensor, out: NDArray[np.bool_]) -> Tensor:
+    """Coefficients of the same predictions, shape (p + 1, k), 0 of the features `out`, which depend on the others."""
+    part, found = _features(problem), coef.numpy().copy()
+    mean, R = part.mean.high[:-1], part.R.high[:, : part.n_features]
+    share = np.linalg.lstsq(R[:, ~out], R[:, out])[0]
+    moved, found[:-1][out] = found[:-1][out], 0.0
+    found[:-1][~out] += share @ moved
+    if problem.intercept:
+        found[-1] += (mean[out] - mean[~out] @ share) @ moved
+    return torch.from_numpy(found)
+
+
+def _features(problem: SummedObjective) -> Triangle:
+    """The features beside one target, about their means where there is an intercept."""
+    n, p = problem.rows.n_rows, problem.n_features
+    small = n is not None and n * p * p <= ORTHOGONAL_WORK
+    part = problem.loaded.sum(_columns, np.append(problem.centre, 0.0), small)
+    triangle = part if isinstance(part, Triangle) else Triangle.of(part)
+    return triangle if problem.intercept else triangle.uncentred()
+
+
+def _columns(block: Block, shift: Array, small: bool) -> Moments | Triangle:
+    """The features of one block, beside one target."""
+    block = block.counted()
+    block = replace(block, y=block.y[:, :1].double())
+    return block.triangle(shift) if small else block.moments(shift)
 
 
 def at_boundary(problem: SummedObjective, coef: Tensor) -> bool:

@@ -64,6 +64,8 @@ class Solution:
         The sorted classes of a target of labels.
     offset : str or None
         What the linear predictor has besides features and intercept, in words such as ``"log(hours)"``.
+    rows : int or None
+        Rows with a weight above zero; None where nobody counted them.
     """
 
     coef: Tensor
@@ -86,6 +88,7 @@ class Solution:
     classes: tuple[Label, ...] | None = None
     offset: str | None = None
     sandwich: Sandwich | None = None
+    rows: int | None = None
 
     @property
     def known(self) -> LeastSquares | Information | Sandwich | None:

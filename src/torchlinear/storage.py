@@ -158,6 +158,7 @@ def _packed(
         "status": solution.status.name,
         "certificate": None if math.isnan(solution.certificate) else solution.certificate,
         "optimum": solution.optimum,
+        "rows": solution.rows,
         "seconds": solution.seconds,
         "weight_type": solution.weight_type,
         "history": {"seen": solution.history.seen, "stride": solution.history.stride},
@@ -214,6 +215,7 @@ def _unpacked(
         seconds=float(document["seconds"]),
         weight_type=None if document["weight_type"] is None else str(document["weight_type"]),
         optimum=None if document["optimum"] is None else float(document["optimum"]),
+        rows=None if document.get("rows") is None else int(document["rows"]),
         evidence=None if document["evidence"] is None else _evidence(tensors, document["evidence"], coef),
         information=None
         if document.get("information") is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from statsmodels.discrete.discrete_model import MNLogit
@@ -115,11 +116,24 @@ def test_they_are_kept_in_files(truth: Path, tmp_path: Path) -> None:
         assert str(loaded.summary(base=base)) == str(fit.summary(base=base))
 
 
-def test_where_there_are_none(rng: np.random.Generator) -> None:
+def test_a_column_that_is_there_twice_is_dropped(rng: np.random.Generator) -> None:
     X, y = classes(rng)
-    twice = tl.fit(np.column_stack([X, X[:, 0]]), y, loss="softmax").summary()
-    assert not twice.inference
-    assert "columns depend on one another" in twice.notes[0]
+    once = tl.fit(X, y, loss="softmax")
+    with pytest.warns(tl.RankWarning, match=f"dropped x{X.shape[1]}: "):
+        twice = tl.fit(np.column_stack([X, X[:, 0]]), y, loss="softmax")
+    for base in (None, 1):
+        frames = [fit.summary(base=base).to_frame().dropna() for fit in (once, twice)]
+        pd.testing.assert_frame_equal(*frames, rtol=1e-6)
+    assert twice.summary().to_frame()["se"].isna().sum() == 3
+
+
+def test_where_there_are_none(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = classes(rng)
+    with monkeypatch.context() as patch:
+        patch.setattr("torchlinear.api.MOST_INFORMED", 5)
+        many = tl.fit(X, y, loss="softmax").summary()
+    assert not many.inference
+    assert "too many coefficients" in many.notes[0]
     held = tl.fit(X, y, loss="softmax", penalty=tl.L2(0.1)).summary(base=1)
     assert np.isnan(held.tables[0].se).all()
     assert "towards zero on purpose" in held.notes[0]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +208,17 @@ def test_no_errors_after_a_penalty(rows: tuple) -> None:
     summary = tl.fit(*rows, penalty=tl.L2(0.1)).summary()
     silent(summary, "fit without a penalty to have them")
     assert "R2 = 0." in str(summary)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "quantile", "hinge"])
+def test_rows_are_counted_after_a_penalty_too(loss: str, rows: tuple, tmp_path: Path) -> None:
+    X, y = rows
+    weights = np.arange(len(y)) > 2  # the first three are not there
+    y = y > y.mean() if loss in ("logistic", "hinge") else y
+    fit = tl.fit(X, y, loss=loss, penalty=tl.L2(0.1), weights=weights)
+    assert fit.summary().rows == len(y) - 3
+    fit.save(tmp_path / "fit.safetensors")
+    assert tl.load(tmp_path / "fit.safetensors").summary().rows == len(y) - 3
 
 
 def test_no_errors_short_of_the_optimum(fit: tl.Fit) -> None:

@@ -197,7 +197,7 @@ def summarise(
         notes=tuple(_notes(solution)),
         cov=cov,
         level=level,
-        rows=None if known is None else known.rows,
+        rows=solution.rows if known is None else known.rows,
         weight=None if known is None else known.weight,
         features=solution.names,
         intercept=solution.intercept,

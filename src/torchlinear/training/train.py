@@ -241,6 +241,7 @@ def _fit(plan: _Plan, optimizer: optim.Optimizer, outcome: Outcome) -> TrainedFi
         seconds=outcome.seconds,
         weight_type=None,
         evidence=None if exact is None else exact.evidence_at(coef),
+        rows=len(x),
     )
     rows = TensorRows(X, target, names=solution.names)
     return TrainedFit(solution, module.model, rows, plan.obstacle)
