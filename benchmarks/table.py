@@ -170,28 +170,12 @@ WORKS = {
             "zh": "0.9 分位数回归，100,000 × 20",
         },
     ),
-    "logistic_all_small": Work(
-        "criteria_epochs",
-        "logistic, full batch, 500 epochs of 10,000 x 20",
-        {
-            "en": "SGD on all rows, BCEWithLogitsLoss, 500 epochs, 10,000 × 20",
-            "zh": "全批量 SGD，BCEWithLogitsLoss，500 轮，10,000 × 20",
-        },
-    ),
     "logistic_all": Work(
         "criteria_epochs",
         "logistic, full batch, 100 epochs of 100,000 x 20",
         {
             "en": "SGD on all rows, BCEWithLogitsLoss, 100 epochs, 100,000 × 20",
             "zh": "全批量 SGD，BCEWithLogitsLoss，100 轮，100,000 × 20",
-        },
-    ),
-    "logistic_batches_small": Work(
-        "criteria_epochs",
-        "logistic, batches of 32, 3 epochs of 10,000 x 20",
-        {
-            "en": "SGD in batches of 32, BCEWithLogitsLoss, 3 epochs, 10,000 × 20",
-            "zh": "小批量（32）SGD，BCEWithLogitsLoss，3 轮，10,000 × 20",
         },
     ),
     "logistic_batches": Work(
@@ -202,14 +186,6 @@ WORKS = {
             "zh": "小批量（32）SGD，BCEWithLogitsLoss，一轮，100,000 × 20",
         },
     ),
-    "softmax_all_small": Work(
-        "criteria_epochs",
-        "softmax of 10 classes, full batch, 500 epochs of 10,000 x 20",
-        {
-            "en": "SGD on all rows, CrossEntropyLoss, 10 classes, 500 epochs, 10,000 × 20",
-            "zh": "全批量 SGD，CrossEntropyLoss（10 类），500 轮，10,000 × 20",
-        },
-    ),
     "softmax_all": Work(
         "criteria_epochs",
         "softmax of 10 classes, full batch, 100 epochs of 100,000 x 20",
@@ -218,20 +194,20 @@ WORKS = {
             "zh": "全批量 SGD，CrossEntropyLoss（10 类），100 轮，100,000 × 20",
         },
     ),
-    "softmax_batches_small": Work(
-        "criteria_epochs",
-        "softmax of 10 classes, batches of 32, 3 epochs of 10,000 x 20",
-        {
-            "en": "SGD in batches of 32, CrossEntropyLoss, 10 classes, 3 epochs, 10,000 × 20",
-            "zh": "小批量（32）SGD，CrossEntropyLoss（10 类），3 轮，10,000 × 20",
-        },
-    ),
     "softmax_batches": Work(
         "criteria_epochs",
         "softmax of 10 classes, batches of 32, 1 epochs of 100,000 x 20",
         {
             "en": "SGD in batches of 32, CrossEntropyLoss, 10 classes, one epoch, 100,000 × 20",
             "zh": "小批量（32）SGD，CrossEntropyLoss（10 类），一轮，100,000 × 20",
+        },
+    ),
+    "sgd_classifier": Work(
+        "sgd_estimators",
+        "SGDClassifier(loss='log_loss'), 200,000 x 50, epochs: 10, objective watched",
+        {
+            "en": "SGDClassifier, the same steps, 10 epochs, 200,000 × 50",
+            "zh": "SGDClassifier，步子逐步相同，10 轮，200,000 × 50",
         },
     ),
     "parquet": Work(
