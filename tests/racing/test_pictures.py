@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,25 @@ def test_gaps_are_drawn_for_every_runner(line: Race) -> None:
     np.testing.assert_allclose(drawn.get_ydata(), line["bgd"].gap[1:])
     with pytest.raises(tl.InvalidInput, match="'both', 'passes' or 'seconds'"):
         line.plot(against="hours")
+
+
+def test_a_runner_that_diverges_is_seen_on_its_way_up() -> None:
+    x = torch.linspace(0, 1, 30, dtype=torch.float64)
+    race = tl.race(x, x.exp(), solvers=["bgd", "adam"], lr={"bgd": 3.0, "adam": 0.1}, epochs=50)
+    ax = race.plot(against="passes")
+    (drawn,) = [curve for curve in ax.get_lines() if curve.get_label() == race["bgd"].label]
+    assert race["bgd"].gap[1] < ax.get_ylim()[1]
+    assert drawn.get_ydata()[0] == race["bgd"].gap[1]
+
+
+def test_a_runner_has_one_colour_in_all_pictures(line: Race) -> None:
+    race = replace(line, runners=tuple(reversed(line.runners)))  # the exact solver first
+    shown = race.plot(against="passes"), race.plot_paths()
+    for runner, panel in zip(race, race.plot_fit()):
+        colours = {
+            curve.get_color() for ax in shown for curve in ax.get_lines() if curve.get_label() == runner.label
+        }
+        assert colours == {panel.get_lines()[0].get_color()}
 
 
 def test_the_line_moves_through_the_points(line: Race) -> None:

@@ -27,7 +27,7 @@ __all__ = ["gaps", "line_of", "map_of", "movement", "names_of", "pair", "paths",
 Array = NDArray[np.float64]
 
 MOST_POINTS = 1_000  # of the data, in a picture
-MOST_COLUMNS = 4  # panels side by side
+MOST_COLUMNS = 3  # panels side by side
 INTERCEPT = "Intercept"
 REACH = 1.0  # of the box around start and optimum: how far a way may leave it and still be shown whole
 
@@ -97,8 +97,7 @@ def paths(race: Race, ax: Axes | None, features: Sequence[str] | None) -> Axes:
 
 def movement(race: Race, ax: Axes | None, runner: str | None) -> Any:
     """`Race.plot_fit`: the line on its way, a panel for each runner."""
-    from torchlinear.report.race import COLOURS, STAGES, Line, plot_line
-    from torchlinear.report.style import POINT
+    from torchlinear.report.race import STAGES, Line, colours_of, plot_line
 
     if len(race.names) != 1 or len(race.targets) != 1:
         raise InvalidInput(
@@ -106,18 +105,19 @@ def movement(race: Race, ax: Axes | None, runner: str | None) -> Any:
             "use plot_paths()."
         )
     shown = [race[runner]] if runner is not None else list(race.runners)[: 1 if ax is not None else None]
-    axes = _figure(len(shown), 3.6, 3.6) if ax is None else [ax]
+    axes = _figure(len(shown), 4.4, 3.3) if ax is None else [ax]
     found = drawn(race.rows, MOST_POINTS)
     points = found.X[:, 0], found.y[:, 0]
     grid = np.linspace(points[0].min(), points[0].max(), 100)
     best = Line("optimum", grid, line_of(race, race.optimum.coef.numpy(), grid))
-    for place, (one, who) in enumerate(zip(axes, shown)):
+    colours = dict(zip((one.name for one in race), colours_of([one.label for one in race])))
+    for one, who in zip(axes, shown):
         lines = [
             Line(_moment(float(who.passes[at])), grid, line_of(race, who.coef[at].numpy(), grid))
             for at in _stages(who, STAGES)
         ]
-        colour = COLOURS[place % len(COLOURS)] if isinstance(who.solver, Descent) else POINT
-        plot_line(lines, points, best, (race.names[0], race.targets[0]), who.label, colour, one)
+        names = race.names[0], race.targets[0]
+        plot_line(lines, points, best, names, who.label, colours[who.name], one)
     return axes[0] if len(axes) == 1 else np.array(axes, dtype=object)
 
 

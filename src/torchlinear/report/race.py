@@ -20,6 +20,7 @@ __all__ = [
     "Line",
     "Sweep",
     "Trail",
+    "colours_of",
     "plot_gaps",
     "plot_line",
     "plot_sweep",
@@ -29,7 +30,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 COLOURS = (LINE, "#c8802b", "#3d8f6e", "#8453a6", "#3b82c4", "#b5548a", "#8a8f26", "#6d5a4b")
-LEAST = 1e-16  # gap where curves end
+LEAST, HIGHEST = 1e-16, 1e3  # gaps where curves end
 STAGES = 6  # lines of one runner on its way
 
 
@@ -82,27 +83,32 @@ class Line:
     y: Array
 
 
+def colours_of(labels: Sequence[str]) -> list[str]:
+    """The colour of each runner, the same in every picture; the exact solver's is that of the optimum."""
+    others = iter(COLOURS * len(labels))
+    return [POINT if "exact" in label else next(others) for label in labels]
+
+
 def plot_gaps(curves: Sequence[Curve], ax: Axes, against: str, title: str, below: str) -> Axes:
     """Draw gaps on a log axis against ``"passes"`` or ``"seconds"``."""
     quiet(ax)
-    colours = iter(COLOURS * len(curves))
     lowest = 1.0
-    for curve in curves:
+    for curve, colour in zip(curves, colours_of([curve.label for curve in curves])):
         seen = (curve.at > 0) & np.isfinite(curve.gap)
-        at, gap = curve.at[seen], np.clip(curve.gap[seen], LEAST, 1e3)
+        at, gap = curve.at[seen], np.clip(curve.gap[seen], LEAST, HIGHEST)
         lowest = min(lowest, float(gap.min(initial=1.0)))
         if curve.direct:
-            ax.plot(at, gap, "*" if len(at) == 1 else "*--", color=POINT if "exact" in curve.label else next(colours),
+            ax.plot(at, gap, "*" if len(at) == 1 else "*--", color=colour,
                     markersize=11, linewidth=1.0, clip_on=False, zorder=4, label=curve.label)  # fmt: skip
         else:
-            ax.plot(at, gap, color=next(colours), linewidth=1.6, label=curve.label)
+            ax.plot(at, gap, color=colour, linewidth=1.6, label=curve.label)
     floor = max(LEAST, 10.0 ** np.floor(np.log10(lowest)))
     for level, word in ((1e-1, "10 %"), (1e-2, "1 %"), (1e-4, "0.01 %")):
         if level > floor:
             ax.axhline(level, color=FAINT, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
             ax.annotate(word, (1.0, level), xycoords=("axes fraction", "data"), xytext=(2, 0),
                         textcoords="offset points", fontsize=8, color=FAINT, va="center")  # fmt: skip
-    ax.set(xscale="log", yscale="log", ylim=(floor, min(10.0, _highest(curves))))
+    ax.set(xscale="log", yscale="log", ylim=(floor, min(HIGHEST, _highest(curves))))
     ax.set_xlabel("passes over the data" if against == "passes" else "seconds of solving")
     ax.set_ylabel("gap to the optimum (1 at the start)")
     heading(ax, title, below)
@@ -153,12 +159,12 @@ def plot_trails(
     height = np.log10(np.maximum(gap, 1e-8))
     levels = np.linspace(max(float(height.min()), -5.0), float(height.max()), 16)
     ax.contourf(x, y, height, levels=np.unique(levels), cmap="Greys_r", alpha=0.45, extend="min", zorder=0)
-    ax.contour(x, y, height, levels=np.unique(levels), colors=FAINT, linewidths=0.5, zorder=1)
-    colours = iter(COLOURS * len(trails))
-    for trail in trails:
+    ax.contour(
+        x, y, height, levels=np.unique(levels), colors=FAINT, linewidths=0.5, linestyles="solid", zorder=1
+    )
+    for trail, colour in zip(trails, colours_of([trail.label for trail in trails])):
         inside = np.isfinite(trail.points).all(axis=1)
         points = trail.points[inside]
-        colour = POINT if "exact" in trail.label else next(colours)
         style: dict[str, Any] = {"linestyle": (0, (1, 2))} if trail.direct else {}
         ax.plot(points[:, 0], points[:, 1], color=colour, linewidth=1.5, label=trail.label, zorder=3, **style)
         ax.plot(points[-1:, 0], points[-1:, 1], "o", color=colour, markersize=4.5, zorder=4)
@@ -193,7 +199,7 @@ def plot_line(
     ax.set_ylim(low - room, high + room)
     ax.set_xlabel(names[0], parse_math=False)
     ax.set_ylabel(names[1], parse_math=False)
-    ax.legend(frameon=False, fontsize=8, labelcolor=INK)
+    ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     heading(ax, title, "")
     fonts.adapt(ax)
     return ax
