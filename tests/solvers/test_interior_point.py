@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,27 @@ def test_what_it_cannot_do_it_says() -> None:
         tl.fit(X, y > 1, loss="hinge")
     with pytest.raises(tl.InvalidInput, match=r"epsilon_insensitive loss with L1\(1\) has no unique optimum"):
         tl.fit(X, y, loss="epsilon_insensitive", penalty="l1")
+
+
+@pytest.mark.parametrize("penalty", [tl.GroupLasso(0.1, ["a", "a"]), tl.Box(0, 1), tl.L1(0.1) + tl.Box(0, 1)])
+def test_a_refusal_names_what_there_is(penalty: Any, rng: np.random.Generator) -> None:
+    X = rng.normal(size=(40, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=40)
+    with pytest.raises(
+        tl.InvalidInput, match=r"use penalty='l1', 'l2', 'elastic_net' or none, or loss='huber'"
+    ):
+        tl.fit(X, y, loss="quantile", penalty=penalty)
+    for allowed in ("l1", "l2", "elastic_net", None):
+        assert tl.fit(X, y, loss="quantile", penalty=allowed).status is tl.Status.CONVERGED
+    assert tl.fit(X, y, loss="huber", penalty=penalty).status is tl.Status.CONVERGED
+
+
+def test_groups_go_with_the_smooth_sister_of_the_hinge(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(40, 2))
+    y = X[:, 0] + rng.normal(size=40) > 0
+    with pytest.raises(tl.InvalidInput, match=r"'l2' or 'elastic_net', or loss='squared_hinge'"):
+        tl.fit(X, y, loss="hinge", penalty=tl.GroupLasso(0.1))
+    assert tl.fit(X, y, loss="squared_hinge", penalty=tl.GroupLasso(0.1)).status is tl.Status.CONVERGED
 
 
 def test_quantiles_do_not_mind_outliers(rng: np.random.Generator) -> None:

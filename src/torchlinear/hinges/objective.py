@@ -83,11 +83,16 @@ class HingeObjective(PinballObjective):
         smooth = f"squared_{name}" if self.loss.hinged else "huber"
         if self.bounded:
             return f"{name} loss takes no bounds, got {self.penalty}; use penalty='l2', or loss={smooth!r}."
-        if not isinstance(self.penalty, Separable) or not self.penalty.ridge(p).any():
+        if self.penalty is not None and not isinstance(self.penalty, Separable):
+            return (
+                f"{name} loss with {self.penalty} is no quadratic programme; use penalty='l2' or 'elastic_net', or "
+                f"loss={smooth!r}."
+            )
+        if self.penalty is None or not self.penalty.ridge(p).any():
             given = "no penalty" if self.penalty is None else str(self.penalty)
             return (
                 f"{name} loss with {given} has no unique optimum; use penalty=tl.L2(alpha), as support vector "
-                "machines do."
+                "machines do, or tl.L1L2(alpha, mix)."
             )
         if min(p, self.spread.rows) > MOST:
             return (

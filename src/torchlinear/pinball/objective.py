@@ -48,11 +48,12 @@ class PinballObjective(SummedObjective):
         """Why there is no linear programme for this objective; None when there is."""
         if self.penalty is None:
             return None
+        use = "use penalty='l1', 'l2', 'elastic_net' or none, or loss='huber'"
         if self.bounded:
-            return f"{self.loss.name} loss takes no bounds, got {self.penalty}; use penalty='l1' or none."
+            return f"{self.loss.name} loss takes no bounds, got {self.penalty}; {use}."
         if isinstance(self.penalty, Separable) and not self.penalty.ridge(self.n_features).any():
             return None
-        return f"{self.loss.name} loss with {self.penalty} is no linear programme; use penalty='l1' or none."
+        return f"{self.loss.name} loss with {self.penalty} is no linear or quadratic programme; {use}."
 
     @property
     def programme(self) -> str:
