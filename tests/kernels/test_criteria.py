@@ -47,6 +47,9 @@ CASES = {
     "absolute": (losses.ABSOLUTE, 2, {}, ENTRIES),
     "huber": (losses.HUBER, 2, {"delta": 0.6, "scale": 1.7}, ENTRIES),
     "logistic": (losses.LOGISTIC, 2, {}, NOTHING),
+    "one logistic": (losses.LOGISTIC, 1, {}, ROWS),
+    "one huber": (losses.HUBER, 1, {"delta": 0.6, "scale": 1.7}, NOTHING),
+    "one absolute": (losses.ABSOLUTE, 1, {}, ENTRIES),
     "poisson": (losses.POISSON, 1, {"full": 1.0}, ROWS),
     "means": (losses.MEAN, 1, {"full": 0.0, "eps": 0.1}, ROWS),
     "classes": (losses.SOFTMAX, 4, {"smoothing": 0.1, "ignored": 2.0}, SHARES),
@@ -163,12 +166,12 @@ def test_loss_and_gradient_of_all_rows_and_of_batches(name, option):
 
 
 @pytest.mark.parametrize("batch_size", [1, 32, 200])
-@pytest.mark.parametrize("name", ["logistic", "probabilities", "huber"])
+@pytest.mark.parametrize("name", ["logistic", "probabilities", "huber", "one logistic"])
 def test_an_epoch_in_pieces_gives_the_same_bits(name, batch_size):
     batches = problem(name, batch_size=batch_size)
     order = np.random.default_rng(3).permutation(N).astype(np.int32)
-    for code in (update.SGD, update.ADAM):
-        rule, rates = rule_of(code, batches), np.array([0.01])
+    for rule in (plain(batches), rule_of(update.SGD, batches), rule_of(update.ADAM, batches)):
+        rates = np.array([0.01])
         whole = criteria.mini_batch(batches, rule, start_of(batches), rates, order)
         rng, walk, total, at = np.random.default_rng(7), start_of(batches), 0.0, 0
         while at < N:
@@ -178,6 +181,58 @@ def test_an_epoch_in_pieces_gives_the_same_bits(name, batch_size):
         assert total == whole.total
         for field in ("theta", "slots", "clock", "grad"):
             np.testing.assert_array_equal(getattr(walk, field), getattr(whole.walk, field))
+
+
+ALONE = ["one logistic", "one huber", "one absolute", "poisson", "means"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", ALONE)
+def test_one_row_a_step_is_the_loop_that_it_stands_for(name, option):
+    """Many epochs in a call, against steps along gradients by autograd."""
+    batches = problem(name, batch_size=1, n=150, **OPTIONS[option])
+    order = np.concatenate([np.random.default_rng(s).permutation(150) for s in range(3)]).astype(np.int32)
+    rates = np.array([[0.01], [0.002], [0.005]])
+    done = criteria.shuffled(batches, plain(batches), start_of(batches), rates, order)
+    theta, totals, grad = start_of(batches).theta.copy(), np.zeros(3), None
+    for at, row in enumerate(order):
+        loss, grad = truth(batches, theta, np.array([row]))
+        totals[at // 150] += loss
+        theta -= rates[at // 150, 0] * grad
+    assert done.used == 450
+    np.testing.assert_allclose(done.walk.theta, theta, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(done.walk.grad, grad, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(done.totals, totals, rtol=1e-11)
+
+
+def test_one_row_a_step_keeps_float32_parameters_as_float32():
+    batches = problem("one logistic", batch_size=1, ridge=0.1)
+    order = np.random.default_rng(3).permutation(N).astype(np.int32)
+    wide = plain(batches)
+    rule = Rule(wide.code, wide.hyper, wide.spans, single=True)
+    start = start_of(batches)
+    start = replace(start, theta=start.theta.astype(np.float32).astype(float))
+    part = criteria.mini_batch(batches, rule, start, np.array([0.01]), order)
+    np.testing.assert_array_equal(part.walk.theta, part.walk.theta.astype(np.float32))
+    exact = criteria.mini_batch(batches, wide, start, np.array([0.01]), order)
+    np.testing.assert_allclose(part.walk.theta, exact.walk.theta, atol=1e-5)  # N roundings of 6e-8
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_row_alone_is_judged_as_rows_together(name):
+    criterion = problem(name).criterion
+    code, numbers, weights = criterion.code, criterion.numbers, criterion.weights
+    eta = np.array([[0.3, -0.4, 2.5, -6.0, 30.0, -30.0, 500.0, -500.0, 0.0]])
+    eta = np.abs(eta) if name == "means" else eta
+    targets = np.array([[1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]])
+    slopes, loss, share, room = eta.copy(), np.empty(9), np.empty(9), np.empty((5, 9))
+    losses.slopes(code, numbers, weights, 9, slopes, targets, loss, share, room)
+    found = [
+        losses.judge(code, numbers, *weights[:, 0], e, t)
+        for e, t in zip(eta[0].tolist(), targets[0].tolist())
+    ]
+    np.testing.assert_allclose([value for value, _ in found], loss, rtol=1e-14)
+    np.testing.assert_allclose([slope for _, slope in found], slopes[0], rtol=1e-14)
 
 
 def test_epochs_in_pieces_give_the_same_bits():
@@ -265,6 +320,19 @@ def test_tiles_hold_every_row_once():
             flat = laid.transpose(0, 2, 1).reshape(-1, rows.shape[1])
             np.testing.assert_array_equal(flat[:n], rows)
             assert not flat[n:].any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_divergence_stops_in_batches(batch_size):
+    batches = problem("poisson", batch_size=batch_size)
+    order = np.arange(N, dtype=np.int32)
+    part = criteria.mini_batch(batches, plain(batches), start_of(batches), np.array([1e3]), order)
+    assert part.cursor < N
+    assert not np.isfinite(part.walk.theta).all()
+    before = criteria.mini_batch(
+        batches, plain(batches), start_of(batches), np.array([1e3]), order, 0, part.cursor - batch_size
+    )
+    assert np.isfinite(before.walk.theta).all()
 
 
 def test_divergence_stops():

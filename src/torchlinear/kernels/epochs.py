@@ -22,11 +22,13 @@ from torchlinear.kernels.update import SGD, Array, advance, shrink, stored, tick
 
 __all__ = [
     "AHEAD",
+    "BLOCK_ROWS",
     "LINE",
     "RULE",
     "WALK",
     "follow",
     "full_batch",
+    "gather",
     "is_plain",
     "kinks",
     "mini_batch",
@@ -128,6 +130,29 @@ def full_batch(
     return losses.size
 
 
+@inlined
+def gather(
+    X: Array, y: Array, weight: Array, centre: Array, scale: Array, order: NDArray[np.int32], count: int,
+    rows: Array, targets: Array, weights: Array,
+) -> None:  # fmt: skip
+    """Copy the first `count` rows of `order`, standardised, with their targets; ask for the rows that follow."""
+    p = X.shape[1]
+    for i in range(count):
+        if i + AHEAD < order.size:
+            ahead = order[i + AHEAD]
+            for j in range(0, p, LINE):
+                prefetch(X, ahead, j)
+            prefetch(X, ahead, p - 1)
+            prefetch(y, ahead, 0)
+        source = order[i]
+        for j in range(p):
+            rows[i, j] = (X[source, j] - centre[j]) * scale[j]
+        for o in range(y.shape[1]):
+            targets[i, o] = y[source, o]
+        if weight.size:
+            weights[i] = weight[source]
+
+
 @compiled(
     "int64(const float64[:, ::1], const float64[:, ::1], const float64[::1], int64, float64[::1], float64[::1],"
     " float64, float64, float64, boolean, float64[::1])",
@@ -197,20 +222,10 @@ def mini_batch(
         if used == 0:
             size = min(batch_size, end - at)
         count = min(BLOCK_ROWS, last - at, end - at)
-        for i in range(count):
-            if at + i + AHEAD < last:
-                ahead = order[at + i + AHEAD]
-                for j in range(0, p, LINE):
-                    prefetch(X, ahead, j)
-                prefetch(X, ahead, p - 1)
-                prefetch(y, ahead, 0)
-            source = order[at + i]
-            for j in range(p):
-                rows[i, j] = (X[source, j] - centre[j]) * scale[j]
-            for o in range(k):
-                targets[i, o] = (y[source, o] - target_centre[o]) * target_scale[o]
-            if weight.size:
-                weights[i] = weight[source]
+        gather(X, y, weight, centre, scale, order[at:last], count, rows, targets, weights)
+        for o in range(k):
+            for i in range(count):
+                targets[i, o] = (targets[i, o] - target_centre[o]) * target_scale[o]
         if alone:
             used = _one_by_one(
                 rows, targets, weights, count, theta, grad, rate, factor, gain[0], single,

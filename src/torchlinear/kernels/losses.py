@@ -14,6 +14,8 @@ and per row, with targets q that sum to Q over the classes,
     SOFTMAX    Q log(sum_c e^eta_c) - sum_c q_c eta_c,   slope Q softmax(eta) - q,
                q_c = w_c ((1 - smoothing) t_c + smoothing / k), t the one-hot class or probabilities.
 
+`judge` is the same for one score, for loops in which each row waits for the step along the row before.
+
 Nothing overflows for large scores: exponentials are taken of numbers up to 0, but for Poisson's, whose loss
 is infinite where e^eta is.
 """
@@ -26,7 +28,18 @@ from torchlinear.kernels import compiled, inlined
 from torchlinear.kernels.exponential import exp, log1p
 from torchlinear.kernels.update import Array
 
-__all__ = ["ABSOLUTE", "HUBER", "LOGISTIC", "MEAN", "NUMBERS", "POISSON", "SOFTMAX", "WEIGHTS", "slopes"]
+__all__ = [
+    "ABSOLUTE",
+    "HUBER",
+    "LOGISTIC",
+    "MEAN",
+    "NUMBERS",
+    "POISSON",
+    "SOFTMAX",
+    "WEIGHTS",
+    "judge",
+    "slopes",
+]
 
 ABSOLUTE, HUBER, LOGISTIC, POISSON, MEAN, SOFTMAX = range(6)
 
@@ -77,6 +90,43 @@ def slopes(
             _mean(numbers[1], e, t, loss[:m])
         if code in (POISSON, MEAN) and numbers[0] != 0.0:
             _log_factorial(t, loss[:m])
+
+
+@inlined
+def judge(
+    code: int, numbers: Array, weight: float, positive: float, eta: float, target: float
+) -> tuple[float, float]:
+    """Loss and slope of a row with one score; of any loss but `SOFTMAX`."""
+    if code == LOGISTIC:
+        e = exp(-abs(eta))
+        left, near = log1p(e), 1.0 / (1.0 + e)
+        above, below = eta if eta > 0.0 else 0.0, -eta if eta < 0.0 else 0.0
+        up, down = near if eta >= 0.0 else e * near, e * near if eta >= 0.0 else near
+        value = (1.0 - target) * (above + left) + positive * target * (below + left)
+        return weight * value, weight * ((1.0 - target) * up - positive * target * down)
+    if code == HUBER:
+        r = eta - target
+        inside = -numbers[0] if r < -numbers[0] else r
+        inside = numbers[0] if inside > numbers[0] else inside
+        return numbers[1] * inside * (r - 0.5 * inside), numbers[1] * inside
+    if code == ABSOLUTE:
+        r = eta - target
+        return abs(r), 1.0 if r > 0.0 else (-1.0 if r < 0.0 else r)
+    more = log_factorial(target) if numbers[0] != 0.0 else 0.0
+    if code == POISSON:
+        mean = exp(eta)
+        return mean - target * eta + more, mean - target
+    mean = eta + numbers[1]
+    return eta - target * math.log(mean) + more, 1.0 - target / mean
+
+
+@inlined
+def log_factorial(t: float) -> float:
+    """Return Stirling's approximation of log t!, 0 up to t = 1."""
+    if not t > 1.0:
+        return 0.0
+    log = log1p(t - 1.0)
+    return t * log - t + 0.5 * (log + math.log(2.0 * math.pi))
 
 
 @compiled("void(float64, float64, float64[::1], float64[::1], float64[::1], float64[::1])", fastmath=LOOSE)
@@ -196,6 +246,4 @@ def _mean(eps: float, eta: Array, target: Array, loss: Array) -> None:
 @compiled("void(float64[::1], float64[::1])", fastmath=LOOSE)
 def _log_factorial(target: Array, loss: Array) -> None:
     for i in range(target.size):
-        t = target[i] if target[i] > 1.0 else 1.0
-        log = log1p(t - 1.0)
-        loss[i] += t * log - t + 0.5 * (log + math.log(2.0 * math.pi)) if target[i] > 1.0 else 0.0
+        loss[i] += log_factorial(target[i])

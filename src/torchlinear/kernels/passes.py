@@ -4,14 +4,28 @@ Rows are worked on in tiles, a feature at a time: ``eta_o += w_oj z_j`` over the
 slopes of the loss, then ``g_oj += z_j' slope_o``. So each loop runs over rows, and vectorises, and a tile
 stays in the first cache between its two uses. A batch starts a tile of its own, so its sums do not depend on
 how an epoch is cut into calls.
+
+Plain descent of one score, one row a step, is written out: to go through tiles costs several times its step. Rows
+are gathered in blocks, as in `epochs`, then used one after another.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled, inlined, prefetch
-from torchlinear.kernels.epochs import AHEAD, LINE, RULE, WALK, is_plain, kinks, move, penalty
-from torchlinear.kernels.losses import slopes
+from torchlinear.kernels.epochs import (
+    AHEAD,
+    BLOCK_ROWS,
+    LINE,
+    RULE,
+    WALK,
+    gather,
+    is_plain,
+    kinks,
+    move,
+    penalty,
+)
+from torchlinear.kernels.losses import SOFTMAX, judge, slopes
 from torchlinear.kernels.update import Array, stored
 
 __all__ = ["ENTRIES", "NOTHING", "ROWS", "SHARES", "full_batch", "mini_batch"]
@@ -212,6 +226,74 @@ def _gather(
 
 
 @compiled(
+    "int64(int64, const float64[::1], const float64[:, ::1], const float64[:, ::1], const float64[:, ::1],"
+    " const float64[::1], int64, float64[::1], float64[::1], float64, float64, const float64[::1], boolean,"
+    " float64[::1])",
+    fastmath=LOOSE,
+)
+def _one_by_one(
+    code: int, numbers: Array, weights: Array, rows: Array, targets: Array, counts: Array, count: int,
+    theta: Array, grad: Array, rate: float, factor: float, ridge: Array, single: bool, losses: Array,
+) -> int:  # fmt: skip
+    """Step along each of `count` rows of one score; return how many were used, fewer at parameters not finite."""
+    p = theta.size - 1
+    t, g, bias = theta[:p], grad[:p], theta[p]
+    for i in range(count):
+        row, eta = rows[i], bias
+        for j in range(p):
+            eta += row[j] * t[j]
+        value, slope = judge(code, numbers, weights[0, 0], weights[1, 0], eta, targets[i, 0])
+        losses[i] = factor * counts[i] * value
+        c = factor * counts[i] * slope
+        if ridge.size:
+            squares = 0.0
+            for j in range(p):
+                squares += ridge[j] * t[j] * t[j]
+                g[j] = stored(c * row[j] + ridge[j] * t[j], single)
+            losses[i] += 0.5 * squares
+        else:
+            for j in range(p):
+                g[j] = stored(c * row[j], single)
+        grad[p] = stored(c, single)
+        bias = stored(bias - rate * grad[p], single)
+        for j in range(p):
+            t[j] = stored(t[j] - rate * g[j], single)
+        if not np.isfinite(losses[i]) and not (np.isfinite(bias) and np.isfinite(t).all()):
+            count = i + 1
+            break
+    theta[p] = bias
+    return count
+
+
+@inlined
+def _single_rows(
+    single: bool, rates: Array, sign: float, theta: Array, grad: Array,
+    loss_code: int, numbers: Array, weights: Array, factor: float, ridge: Array,
+    X: Array, y: Array, weight: Array, centre: Array, scale: Array,
+    order: NDArray[np.int32], first: int, last: int, total: Array,
+) -> int:  # fmt: skip
+    """`mini_batch` of plain descent, one row of one score a step."""
+    n, at = order.size // total.size, first
+    rows, targets = np.empty((BLOCK_ROWS, X.shape[1])), np.empty((BLOCK_ROWS, 1))
+    counts, losses = np.ones(BLOCK_ROWS), np.empty(BLOCK_ROWS)
+    strengths = ridge if ridge.any() else ridge[:0]
+    while at < last:
+        epoch = at // n
+        count = min(BLOCK_ROWS, last - at, (epoch + 1) * n - at)
+        gather(X, y, weight, centre, scale, order[at:last], count, rows, targets, counts)
+        used = _one_by_one(
+            loss_code, numbers, weights, rows, targets, counts, count,
+            theta, grad, sign * rates[epoch, 0], factor, strengths, single, losses,
+        )  # fmt: skip
+        for i in range(used):
+            total[epoch] += losses[i]
+        at += used
+        if not np.isfinite(losses[used - 1]) and not np.isfinite(theta).all():
+            return at
+    return last
+
+
+@compiled(
     *[
         f"int64({RULE}, {WALK}, {_LOSS}, const {x}[:, ::1], const float64[:, ::1], const float64[::1],"
         " const float64[::1], const float64[::1], const int32[::1], int64, int64, int64, int64, float64[::1])"
@@ -230,6 +312,19 @@ def mini_batch(
     It holds as many epochs as `total`, one after another, each with its learning rates.
     """
     n, p, k = order.size // total.size, X.shape[1], theta.size // (X.shape[1] + 1)
+    plain, sign, begin, end = is_plain(code, spans, hyper, lasso)
+    if (
+        plain
+        and batch_size == 1
+        and k == 1
+        and end - begin == p + 1
+        and loss_code != SOFTMAX
+        and divisor != SHARES
+    ):
+        return _single_rows(
+            single, rates, sign, theta, grad, loss_code, numbers, weights, factor, ridge,
+            X, y, weight, centre, scale, order, first, last, total,
+        )  # fmt: skip
     width = min(width, batch_size)
     tile, targets, counts = (
         np.empty((p, width)),
