@@ -147,6 +147,30 @@ def test_all_weights_zero() -> None:
         tl.fit(X, Y, weights=torch.zeros(6))
 
 
+@pytest.mark.parametrize("penalty", [None, "l2", "l1"])
+@pytest.mark.parametrize(("loss", "mean"), [("poisson", 0), ("logistic", 1), ("softmax", 0)])
+def test_a_mean_at_its_end_has_no_intercept(loss: str, mean: int, penalty: str | None) -> None:
+    """Counts that are all 0, or a class of which no row counts: the likelihood has no maximum."""
+    y = torch.zeros(6) if loss == "poisson" else torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+    weights = None if loss == "poisson" else y
+    with pytest.raises(
+        tl.DataError, match=rf"the mean of .+ is {mean} over the rows that count, where the inter"
+    ):
+        tl.fit(X, y, loss=loss, weights=weights, penalty=penalty)
+    if loss == "logistic":
+        assert tl.fit(X, y, loss=loss, weights=y + 1.0, penalty="l2").status is tl.Status.CONVERGED
+
+
+@pytest.mark.parametrize("formula", ["price ~ 1", "price ~ area"])
+def test_one_class_by_weights_is_not_told_apart_by_columns(formula: str) -> None:
+    """Squared hinge has an optimum there: the intercept alone."""
+    labels = frame(price=["a", "b", "a", "b", "b", "b"], w=[0.0, 1, 0, 1, 1, 1])
+    fit = tl.fit(labels, formula=formula, loss="squared_hinge", weights="w")
+    assert fit.status is tl.Status.CONVERGED
+    assert fit.coef.abs().sum() == 0.0
+    assert float(fit.intercept) == 1.0
+
+
 def test_one_row_fits_a_constant() -> None:
     with pytest.warns(tl.RankWarning, match="dropped x0, x1"):
         fit = tl.fit(X[:1], Y[:1])

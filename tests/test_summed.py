@@ -93,6 +93,24 @@ def test_rows_without_weight_do_not_count_whatever_they_hold() -> None:
     torch.testing.assert_close(all_rows.coef, some.coef, rtol=1e-10, atol=0)
 
 
+@pytest.mark.parametrize("loss", ["huber", "squared_epsilon_insensitive"])
+def test_rows_without_weight_do_not_count_though_their_squares_overflow(
+    loss: str, rng: np.random.Generator
+) -> None:
+    X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
+    X[:3], y[:3], weights = 1e200, 1e200, np.append(np.zeros(3), np.ones(57))
+    some = tl.fit(X[3:], y[3:], loss=loss, penalty=tl.L2(0.1))
+    every = tl.fit(X, y, loss=loss, penalty=tl.L2(0.1), weights=weights)
+    assert every.status is tl.Status.CONVERGED
+    torch.testing.assert_close(every.coef, some.coef, rtol=1e-9, atol=1e-12)
+    for penalty in ("l1", "l2"):
+        paths = [
+            tl.path(X[k:], y[k:], loss=loss, penalty=penalty, weights=weights[k:], n_penalties=4)
+            for k in (0, 3)
+        ]
+        np.testing.assert_allclose(paths[0].r2, paths[1].r2, rtol=1e-7, atol=1e-9)
+
+
 def test_many_rows_start_from_a_sample_and_end_where_few_passes_would(rng: np.random.Generator) -> None:
     n = 2 * SHARD_ROWS
     X = torch.from_numpy(rng.normal(size=(n, 4)))

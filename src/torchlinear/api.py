@@ -33,7 +33,7 @@ from torchlinear.loop import History, Limits, Outcome, Status, run
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
-from torchlinear.problem import member, objective_of, one_of, pose
+from torchlinear.problem import member, objective_of, one_of, pose, refuse_endless
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.sandwich import Sandwich, sandwich
 from torchlinear.solution import Solution
@@ -162,6 +162,7 @@ def fit(
         weights=weights, offset=offset, exposure=exposure, missing=missing, precision=precision, device=device,
     )  # fmt: skip
     prepared = problem.prepared
+    refuse_endless(problem.objective, problem.outputs)
     solution = solve(
         problem.objective, solver, tol=tol, max_epochs=max_epochs, time_limit=time_limit, callback=callback,
         weight_type=weight_type if prepared.weighted else None,

@@ -253,7 +253,8 @@ def told_apart(problem: SummedObjective, coef: Tensor) -> tuple[str, ...]:
         return ()
     beta = coef[:-1] if problem.loss.separable else coef[:-1] - coef[:-1].mean(dim=1, keepdim=True)
     share = beta.abs().amax(dim=1).numpy() * np.sqrt(problem.spread.squares[: problem.n_features])
-    return tuple(name for name, far in zip(problem.rows.names, share >= 0.1 * share.max()) if far)
+    far = (share > 0) & (share >= 0.1 * share.max(initial=0.0))
+    return tuple(name for name, decides in zip(problem.rows.names, far) if decides)
 
 
 def dependent(problem: SummedObjective) -> NDArray[np.bool_]:

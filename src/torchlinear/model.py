@@ -29,7 +29,9 @@ class LinearModel(nn.Module):
     def __init__(self, coef: Tensor, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
         features, outputs = coef.shape[0] - 1, coef.shape[1]
-        self.linear = nn.Linear(features, outputs, device="meta")  # draws no random numbers
+        # On "meta" it draws no random numbers, of which there are none without features: torch warns of that.
+        self.linear = nn.Linear(features or 1, outputs, device="meta")
+        self.linear.in_features = features
         self.linear.weight = nn.Parameter(coef[:-1].T.to(dtype, copy=True).contiguous())
         self.linear.bias = nn.Parameter(coef[-1].to(dtype, copy=True))
 

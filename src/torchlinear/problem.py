@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from torchlinear.engines.local import Local
-from torchlinear.errors import InvalidInput
+from torchlinear.errors import DataError, InvalidInput
 from torchlinear.hinges.objective import HingeObjective, ridged
 from torchlinear.inputs import Prepared, prepare
 from torchlinear.jeffreys import JeffreysObjective, refuse
@@ -26,7 +26,7 @@ from torchlinear.solvers.residual_scale import with_scale
 from torchlinear.summed import SummedObjective
 from torchlinear.wide.objective import WideObjective, suits
 
-__all__ = ["Problem", "member", "objective_of", "one_of", "pose"]
+__all__ = ["Problem", "member", "objective_of", "one_of", "pose", "refuse_endless"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,30 @@ def _summed(loss: Loss, penalty: Penalty | None) -> type[SummedObjective]:
     if ridged(loss, penalty):
         return HingeObjective
     return PinballObjective if loss.piecewise else SummedObjective
+
+
+def refuse_endless(objective: Objective, outputs: Sequence[str]) -> None:
+    """Refuse targets at the end of what a mean can be, such as counts that are all 0: no intercept is the best.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is to be minimised.
+    outputs : sequence of str
+        Names of the columns of the coefficients.
+    """
+    known = isinstance(objective, SummedObjective) and not isinstance(objective, JeffreysObjective)
+    if not known or not objective.intercept:
+        return
+    means = torch.from_numpy(objective.spread.mean[objective.n_features :])  # type: ignore[attr-defined]
+    endless = ~torch.isfinite(objective.loss.predictor(means))
+    if endless.any():
+        at = int(endless.nonzero()[0])
+        name = outputs[at] if objective.loss.separable else f"class {outputs[at]}"
+        raise DataError(
+            f"the mean of {name} is {float(means[at]):g} over the rows that count, where the intercept of "
+            f"{objective.loss} loss would grow for ever; leave that target or class out, or give rows that differ."
+        )
 
 
 def member(registry: Any, given: Any, kind: type) -> Any:

@@ -293,6 +293,7 @@ def _spread(block: Block, loss: Loss, centre: Array, n_outputs: int) -> Spread:
 
 
 def _square(block: Block, loss: Loss, predictor: Tensor) -> float:
+    block = block.counted()
     gradient = loss.gradient(block.flat(predictor), block.y)
     return float(_weighted(block, gradient.square()).sum())
 

@@ -557,3 +557,24 @@ def test_noise_about_the_best_start_is_no_divergence(rng: Random) -> None:
     assert fit.status is tl.Status.BUDGET_USED
     with pytest.warns(tl.ConvergenceWarning, match="diverged"):
         tl.fit(100.0 * X, y, loss="gamma", link="log", solver=tl.SGD(lr=10.0, batch_size=8, epochs=3))
+
+
+@pytest.mark.parametrize("solver", ["bgd", "sgd", "momentum", "adam", "fista", "saga"])
+def test_the_intercept_alone(solver: str, rng: Random) -> None:
+    """Without columns there is no matrix whose eigenvalues could say a step."""
+    y = (rng.uniform(size=200) < 0.3).astype(float)
+    y[:2] = 0.0, 1.0
+    fit = tl.fit({"y": y}, formula="y ~ 1", loss="logistic", solver=solver)
+    odds = y.mean() / (1.0 - y.mean())
+    assert float(fit.intercept) == pytest.approx(math.log(odds), abs=0.05 if solver == "sgd" else 1e-6)
+
+
+def test_batches_take_no_notice_of_rows_without_weight(rng: Random) -> None:
+    """Whatever these hold: a step is chosen from the longest row that counts."""
+    X, eta = rng.normal(size=(80, 2)), rng.normal(size=80)
+    y, weights = (X[:, 0] + eta > 0).astype(float), np.append(np.zeros(2), np.ones(78))
+    X[:2] = 1e200
+    options: dict[str, Any] = {"loss": "logistic", "penalty": L2(0.1)}
+    truth = tl.fit(X[2:], y[2:], **options)
+    fit = tl.fit(X, y, weights=weights, solver=rules.SGD(batch_size=8), **options)
+    np.testing.assert_allclose(fit.coef, truth.coef, atol=0.02)

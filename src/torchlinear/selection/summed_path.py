@@ -147,5 +147,6 @@ def explained(problem: SummedObjective, losses: Array) -> Array:
 
 def _least(block: Block, loss: Loss) -> float:
     """Weighted sum of the least that rows can cost."""
+    block = block.counted()
     each = least(loss, block.y.double())
     return float(each.sum() if block.weight is None else block.weight.to(each.device) @ each)

@@ -157,7 +157,10 @@ def _mini_batch(
 
 
 def steepest_row(rows: Rows, frame: Frame, intercept: bool) -> float:
-    """Return the largest ``w (|z|^2 + 1)`` of a row, with w of mean 1: what bends a loss there."""
+    """Return the largest ``w (|z|^2 + 1)`` of a row, with w of mean 1: what bends a loss there.
+
+    Rows without a weight may hold anything.
+    """
     centre, scale = torch.from_numpy(frame.centre), torch.from_numpy(frame.scale)
     longest, weight, count = 0.0, 0.0, 0
     for shard in rows.shards():
@@ -167,6 +170,6 @@ def steepest_row(rows: Rows, frame: Frame, intercept: bool) -> float:
                 lengths = apart @ scale.square().to(block.X.device) + float(intercept)
                 if block.weight is not None:
                     part = block.weight[start : start + CHUNK].double()
-                    weight, lengths = weight + float(part.sum()), lengths * part
+                    weight, lengths = weight + float(part.sum()), torch.where(part > 0, lengths * part, 0.0)
                 longest, count = max(longest, float(lengths.max())), count + len(lengths)
     return longest * count / weight if weight else longest

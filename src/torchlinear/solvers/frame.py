@@ -223,7 +223,9 @@ def spectrum(form: Quadratic) -> Spectrum:
 
 
 def eigenvalues(hessian: Array) -> tuple[float, float]:
-    """The largest eigenvalue and the smallest that is not zero."""
+    """The largest eigenvalue and the smallest that is not zero; 0 and infinity where there are none."""
     values = np.linalg.eigvalsh(hessian)
+    if not values.size:
+        return 0.0, np.inf
     top = float(values[-1])
     return top, float(values[values > top * len(values) * np.finfo(np.float64).eps].min(initial=top))

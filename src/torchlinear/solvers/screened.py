@@ -244,7 +244,6 @@ def descended(
         if reached > left / (GAIN if problem.n_features > FEW else GAIN_FEW):
             model = None
         left, fresh = problem.certificate(coef), False
-    small = (problem.rows.n_rows or CHEAP) * problem.n_features < CHEAP
     return coef, model
 
 
