@@ -16,6 +16,7 @@ Array = np.ndarray[Any, Any]
 
 GROUPS = ["a", "b", "a", "c", "c", "d", "b", "b"]
 WEIGHTS = [1.0, 2.0, 0.0, 0.5]
+COLUMNS = [1.0, 0.0, 0.3, 1.0, 2.0, 1.0, 1.0, 0.5]
 # Slope left at an optimum in standardised units; conditions below 1e3 and float64 sums in double-double leave this.
 SLOPE = 1e-12
 
@@ -42,6 +43,8 @@ def conditions(penalty: tl.GroupLasso, slope: Array, coef: Array, size: Array, d
     Of group g, zero: |slope_g / metric| <= strength; else slope_g + (strength metric^2 / norm + ridge) coef_g = 0.
     """
     metric = deviation if penalty.standardize else np.ones(len(coef))
+    if penalty.column_weights is not None:
+        metric = metric * penalty.column_weights
     groups = tuple(range(len(coef)) if penalty.groups is None else penalty.groups)
     labels = list(dict.fromkeys(groups))
     worst: float = 0.0
@@ -50,6 +53,8 @@ def conditions(penalty: tl.GroupLasso, slope: Array, coef: Array, size: Array, d
         weight = float(np.sqrt(rows.sum())) if penalty.weights is None else float(penalty.weights[number])
         strength = penalty.alpha * penalty.mix * weight
         ridge = penalty.alpha * (1 - penalty.mix) * weight
+        worst = max(worst, float(np.abs(slope / size[:, None])[rows & (metric == 0)].max(initial=0.0)))  # free columns
+        rows &= metric > 0
         m = metric[rows, None]
         norm = np.linalg.norm(m * coef[rows])
         if norm == 0.0 and strength > 0.0:
@@ -67,6 +72,8 @@ PENALTIES = [
     tl.GroupLasso(0.8, GROUPS, mix=0.3),
     tl.GroupLasso(0.5, GROUPS, weights=WEIGHTS, mix=0.6, standardize=True),
     tl.GroupLasso(0.3),
+    tl.GroupLasso(0.5, GROUPS, column_weights=COLUMNS),
+    tl.GroupLasso(0.5, GROUPS, weights=WEIGHTS, mix=0.6, standardize=True, column_weights=COLUMNS),
 ]
 
 
@@ -144,7 +151,7 @@ LOSSES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("penalty", PENALTIES[:4], ids=str)
+@pytest.mark.parametrize("penalty", [*PENALTIES[:4], PENALTIES[5]], ids=str)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_other_losses(rng: np.random.Generator, loss: str, penalty: tl.GroupLasso) -> None:
     slope_of, draw = LOSSES[loss]
@@ -211,6 +218,14 @@ def test_what_it_refuses() -> None:
         tl.fit(X, y, penalty=tl.GroupLasso(1.0, [0, 0]))
     with pytest.raises(tl.InvalidInput, match=r"weights has 1 entries for 2 groups"):
         tl.fit(X, y, penalty=tl.GroupLasso(1.0, [0, 0, 1, 1], weights=[1.0]))
+    with pytest.raises(
+        tl.InvalidInput, match=r"column_weights has 1 entries for 4 columns; give one for each"
+    ):
+        tl.fit(X, y, penalty=tl.GroupLasso(1.0, [0, 0, 1, 1], column_weights=[1.0]))
+    with pytest.raises(
+        tl.InvalidInput, match=r"column_weights of at least 0, got .*column_weights=\[-1\.0\]"
+    ):
+        tl.GroupLasso(1.0, column_weights=[-1.0])
     with pytest.raises(tl.InvalidInput, match="mix from 0"):
         tl.GroupLasso(1.0, mix=1.5)
     with pytest.raises(tl.InvalidInput, match="use solver='coordinate'"):

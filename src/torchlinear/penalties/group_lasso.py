@@ -1,7 +1,7 @@
 """Group lasso: P(beta) = alpha * sum over groups g of c_g (mix |beta_g| + (1 - mix) / 2 |beta_g|^2).
 
-|beta_g| is the Euclidean norm of the coefficients of the columns of group g, of all outputs together. With
-`standardize`, they are taken times the standard deviations of their columns.
+|beta_g| is the Euclidean norm of the coefficients of the columns of group g, of all outputs together, each times its
+`column_weights`; with `standardize`, times the standard deviation of its column as well.
 """
 
 from __future__ import annotations
@@ -48,12 +48,15 @@ class GroupLasso(Penalty):
     standardize : bool
         Whether beta is taken times the standard deviation (1/n) of its column, so that the units of the columns do
         not matter.
+    column_weights : sequence or array of float, shape (p,), optional
+        What the coefficient of each column counts in the norm of its group, 1 by default; 0 leaves a column
+        unpenalised.
 
     Raises
     ------
     InvalidInput
         When `alpha` or a weight is negative or not finite, `mix` is not from 0 to 1, or weights are not one for each
-        group.
+        group or column.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class GroupLasso(Penalty):
     weights: Sequence[float] | NDArray[Any] | Tensor | None = None
     mix: float = 1.0
     standardize: bool = False
+    column_weights: Sequence[float] | NDArray[Any] | Tensor | None = None
     _metric: tuple[float, ...] | None = field(default=None, repr=False)
     name: ClassVar[str] = "group_lasso"
     smooth: ClassVar[bool] = False
@@ -76,21 +80,25 @@ class GroupLasso(Penalty):
     def __post_init__(self) -> None:
         if self.groups is not None:
             object.__setattr__(self, "groups", _labels(self.groups))
-        values = checked_strengths(self.alpha, self.weights)
-        if values is None:
-            raise InvalidInput(
-                "GroupLasso takes a finite alpha and weights of at least 0, got "
-                f"alpha={self.alpha!r}, weights={self.weights!r}."
-            )
-        if self.weights is not None:
-            object.__setattr__(self, "weights", values[1:])
+        for name in ("weights", "column_weights"):
+            given = getattr(self, name)
+            values = checked_strengths(self.alpha, given)
+            if values is None:
+                raise InvalidInput(
+                    f"GroupLasso takes a finite alpha and {name} of at least 0, got alpha={self.alpha!r}, "
+                    f"{name}={given!r}."
+                )
+            if given is not None:
+                object.__setattr__(self, name, values[1:])
         if not (isinstance(self.mix, Real) and 0.0 <= self.mix <= 1.0):
             raise InvalidInput(f"GroupLasso takes a mix from 0 (L2) to 1 (norms), got mix={self.mix!r}.")
 
     def __str__(self) -> str:
         mixed = "" if self.mix == 1.0 else f", mix={self.mix:g}"
         groups = "" if self.groups is None else f", {len(set(tuple(self.groups)))} groups"
-        weighted = "" if self.weights is None else ", with group weights"
+        kinds = {"group": self.weights, "column": self.column_weights}
+        said = " and ".join(kind for kind, given in kinds.items() if given is not None)
+        weighted = f", with {said} weights" if said else ""
         standardized = ", of standardised columns" if self.standardize else ""
         return f"GroupLasso({self.alpha:g}{groups}{mixed}){weighted}{standardized}"
 
@@ -126,9 +134,17 @@ class GroupLasso(Penalty):
 
     def metric(self, n_features: int) -> Tensor:
         """What coefficients are multiplied by in the norms, shape (p,), float64."""
-        if self._metric is None:
-            return torch.ones(n_features, dtype=torch.float64, device="cpu")
-        return torch.tensor(self._metric, dtype=torch.float64, device="cpu")
+        found = torch.ones(n_features, dtype=torch.float64, device="cpu")
+        if self._metric is not None:
+            found *= torch.tensor(self._metric, dtype=torch.float64, device="cpu")
+        if self.column_weights is None:
+            return found
+        if len(self.column_weights) != n_features:
+            raise InvalidInput(
+                f"GroupLasso.column_weights has {len(self.column_weights)} entries for {n_features} columns; give one "
+                "for each column of the design (dummies count singly)."
+            )
+        return found * torch.as_tensor(self.column_weights, dtype=torch.float64, device="cpu")
 
     def norms(self, beta: Tensor) -> Tensor:
         """Norms of the groups, shape (groups,)."""
