@@ -56,6 +56,30 @@ def test_hessian_and_slope_are_those_of_autograd(
     assert found.edge == pytest.approx(2.0 / found.top, rel=1e-12)
 
 
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_the_steepest_row_counts_as_much_as_its_weight(rng: np.random.Generator, loss: str) -> None:
+    """As in a step along one row, whose weight is divided by the mean of all."""
+    X = torch.from_numpy(rng.normal(size=(30, 3)))
+    y = torch.from_numpy(rng.integers(0, 2, size=(30, 1)).astype(float))
+    weight = torch.from_numpy(rng.uniform(0.1, 9.0, size=30))
+    weight[:3] = 0.0
+    objective = objective_of(made(loss), None, TensorRows(X, y, weight))
+    coef = torch.zeros(4, 1, dtype=torch.float64)
+    tops = []
+    for i in range(30):
+
+        def one(b: Tensor, i: int = i) -> Tensor:
+            return (
+                weight[i]
+                / weight.mean()
+                * LOSSES[loss]((X[i] @ b[:-1] + b[-1])[None, None], y[i : i + 1]).sum()
+            )
+
+        bent = torch.autograd.functional.hessian(one, coef.flatten())
+        tops.append(float(torch.linalg.eigvalsh(bent)[-1]))
+    assert curvature(objective, coef, coef).steepest == pytest.approx(max(tops), rel=1e-9)
+
+
 def test_condition_numbers_in_the_users_units_and_standardised(rng: np.random.Generator) -> None:
     X = rng.normal(size=(80, 3)) * np.array([1.0, 30.0, 0.2]) + np.array([5.0, 0.0, 1.0])
     y = rng.normal(size=80)

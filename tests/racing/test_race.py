@@ -161,6 +161,46 @@ def test_the_learning_rate_has_an_edge_and_the_sentence_says_where(
         assert "diverged" not in runner.why
 
 
+def test_noise_about_a_start_that_was_best_is_no_divergence(rng: np.random.Generator) -> None:
+    X = torch.from_numpy(rng.normal(size=(200, 2)))
+    labels = torch.from_numpy(
+        rng.permutation(200) % 2
+    )  # of which X knows nothing: the start is nearly the optimum
+    race = tl.race(X, labels, loss="logistic", solvers=["mbgd", "sgd"], epochs=30)
+    for runner in race:
+        assert runner.status is not tl.Status.DIVERGED
+        assert "diverged" not in runner.why
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.5, 5.0])
+def test_a_batch_that_diverges_has_a_rate_above_the_bound_it_is_told_of(
+    points: tuple[Tensor, Tensor], lr: float
+) -> None:
+    race = tl.race(*points, solvers=["mbgd", "sgd"], lr=lr, batch_size=7, epochs=40)
+    for runner in race:
+        bound = re.search(r"is above .* = ([\d.e-]+)\.", runner.why)
+        assert bound is None or lr > 0.99 * float(bound[1])  # two digits are told
+        assert runner.status is tl.Status.DIVERGED or lr < 5.0
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_where_zeros_have_no_loss_all_start_from_the_intercept_alone(
+    rng: np.random.Generator, standardize: bool
+) -> None:
+    X = torch.from_numpy(rng.uniform(0.5, 1.5, size=(200, 2)))
+    y = torch.from_numpy(rng.gamma(2.0, 0.5, 200)) / (X[:, 0] + 0.5 * X[:, 1])
+    race = tl.race(
+        X, y, loss="gamma", solvers=["bgd", "lbfgs"], epochs=200, standardize=standardize
+    )  # inverse link
+    torch.testing.assert_close(race.start[:, 0], torch.stack([y[0] * 0, y[0] * 0, 1 / y.mean()]))
+    for runner in race:
+        assert runner.gap[0] == 1.0
+        assert math.isfinite(runner.loss[0])
+        assert runner.final < 0.5
+    with pytest.raises(tl.InvalidInput, match="loss is not finite there"):
+        tl.race(X, y, loss="gamma", start=[0.0, 0.0, 0.0])
+
+
 def test_standardised_races_speak_in_the_units_of_the_user(points: tuple[Tensor, Tensor]) -> None:
     X, y = points
     X = X * torch.tensor([1.0, 100.0, 0.01], dtype=torch.float64)
@@ -281,6 +321,13 @@ def test_l1_and_softmax_race_too(rng: np.random.Generator) -> None:
         ({"loss": "absolute"}, "takes losses that are differentiable"),
         ({"solvers": ["coordinate"], "loss": "logistic", "penalty": tl.L2(0.1)}, "'coordinate'"),
         ({"schedule": "never"}, "schedule"),
+        ({"lr": True}, "lr=True: expected a number"),
+        ({"lr": {"bdg": 0.1}}, "lr: 'bdg' does not race (did you mean 'bgd'?)"),
+        ({"lr": {"bgd": "fast"}}, "lr: expected a number for 'bgd', got 'fast'"),
+        ({"momentum": 1.0}, "momentum=1.0: expected a number of at least 0 and below 1."),
+        ({"start": "ones"}, "expected 4 x 1 finite numbers"),
+        ({"start": [1e200] * 4}, "start: the loss is not finite there"),
+        ({"start": [0.0, 0.0, 0.0, 5.0], "intercept": False}, "start: its last number is the intercept"),
     ],
 )
 def test_bad_input_gets_a_sentence(
@@ -289,6 +336,22 @@ def test_bad_input_gets_a_sentence(
     y = points[1] if given.get("loss") != "logistic" else (points[1] > 0).double()
     with pytest.raises(tl.InvalidInput, match=re.escape(message)):
         tl.race(points[0], y, **given)
+
+
+def test_a_start_for_several_targets_has_their_shape(points: tuple[Tensor, Tensor]) -> None:
+    X, y = points
+    both = torch.stack([y, -y], dim=1)
+    start = torch.arange(8.0, requires_grad=True)
+    race = tl.race(X, both, solvers=["bgd"], epochs=2, start=start.reshape(4, 2))
+    assert torch.equal(race["bgd"].coef[0], start.detach().double().reshape(4, 2))
+    with pytest.raises(tl.InvalidInput, match="expected 4 x 2 finite numbers"):
+        tl.race(X, both, solvers=["bgd"], start=np.zeros((2, 4)))
+
+
+def test_more_columns_than_a_curvature_is_looked_at_along_are_refused(rng: np.random.Generator) -> None:
+    X = torch.from_numpy(rng.normal(size=(20, 1_200)))
+    with pytest.raises(tl.InvalidInput, match="1,200 are too many"):
+        tl.race(X, X[:, 0], penalty=tl.L1(0.1))
 
 
 def test_separable_classes_have_no_optimum_to_race_to(rng: np.random.Generator) -> None:

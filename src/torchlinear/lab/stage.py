@@ -26,16 +26,15 @@ from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.l1 import L1
 from torchlinear.penalties.l2 import L2
-from torchlinear.problem import Problem, pose
+from torchlinear.problem import pose
 from torchlinear.racing.contours import Contours, contours, surroundings
 from torchlinear.racing.course import Counted
 from torchlinear.racing.curvature import Curvature, curvature
 from torchlinear.racing.lineup import Entry, Options, lineup
-from torchlinear.racing.race import SUMMED
+from torchlinear.racing.maker import Maker
 from torchlinear.solution import Solution
 from torchlinear.solvers.base import Solver, State
 from torchlinear.solvers.rules import SGD, Adagrad, Adam, RMSprop
-from torchlinear.summed import SummedObjective
 
 __all__ = ["Racer", "Stage"]
 
@@ -80,6 +79,8 @@ class Stage:
         What was asked for, and its rows.
     loss, penalty : Loss, Penalty or None
         What is minimised.
+    objective : Objective
+        The same over the rows.
     best : Tensor, shape (p + 1, k)
         The optimum, in the units of the run.
     least : float
@@ -98,6 +99,7 @@ class Stage:
     numbers: Numbers
     loss: Loss
     penalty: Penalty | None
+    objective: Objective
     best: Tensor
     least: float
     seconds: float
@@ -118,29 +120,26 @@ class Stage:
         loss = Huber(plan.delta) if plan.loss == "huber" else made(plan.loss)
         penalty = {"none": None, "l1": L1(plan.strength), "l2": L2(plan.strength)}[plan.penalty]
         penalty = penalty if plan.strength else None
-        problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty)
+        problem = pose(numbers.X, numbers.y, loss=loss, penalty=penalty, device="cpu")
+        maker = Maker(loss, penalty, problem.prepared.rows, True, len(problem.outputs))
         solution, seconds, passes = _solved(problem.objective, plan)
         if solution.status is Status.SEPARATED:
             raise Refused(422, "separated", advice=solution.status.value)
         if not torch.isfinite(solution.coef).all():
             raise Refused(422, "no_optimum")
-        start = (
-            torch.zeros_like(solution.coef)
-            if plan.start is None
-            else torch.tensor(plan.start, dtype=torch.float64)
-        )
-        bend = curvature(problem.objective, solution.coef, start)
-        racers = tuple(_racer(entrant, plan, problem, bend) for entrant in plan.entrants)
+        bend = curvature(problem.objective, solution.coef, _start(plan, solution.coef))
+        racers = tuple(_racer(entrant, plan, maker, bend) for entrant in plan.entrants)
         if all(racer.refusal is not None for racer in racers):
             raise Refused(422, "nobody", reason=str(racers[0].refusal))
         least = problem.objective.value(solution.coef)
-        return cls(plan, numbers, loss, penalty, solution.coef, least, seconds, passes, bend, racers)
+        return cls(
+            plan, numbers, loss, penalty, problem.objective, solution.coef, least, seconds, passes, bend, racers
+        )  # fmt: skip
 
     @property
     def start(self) -> Tensor:
         """Where runners start, shape (p + 1, k)."""
-        given = self.plan.start
-        return torch.zeros_like(self.best) if given is None else torch.tensor(given, dtype=torch.float64)
+        return _start(self.plan, self.best)
 
     @property
     def running(self) -> Sequence[Racer]:
@@ -163,10 +162,9 @@ class Stage:
         return min(first, second), max(first, second)
 
     def map(self, axes: tuple[int, int]) -> Contours:
-        """The map of two coefficients, computed in float64 whatever the rows are in."""
-        problem = pose(self.numbers.X.double(), self.numbers.y, loss=self.loss, penalty=self.penalty)
-        box = surroundings(problem.objective, self.best, self.start, axes)
-        return contours(problem.objective, self.best, self.start, axes, box)
+        """The map of two coefficients."""
+        box = surroundings(self.objective, self.best, self.start, axes)
+        return contours(self.objective, self.best, self.start, axes, box)
 
     def describe(self) -> dict[str, Any]:
         """What the page is told first."""
@@ -201,18 +199,15 @@ def _solved(objective: Objective, plan: Plan) -> tuple[Solution, float, int]:
     return solution, taken[0], int(taken[1])
 
 
-def _racer(entrant: Entrant, plan: Plan, problem: Problem, bend: Curvature) -> Racer:
+def _start(plan: Plan, best: Tensor) -> Tensor:
+    """Where runners start: as asked, or at zeros."""
+    return torch.zeros_like(best) if plan.start is None else torch.tensor(plan.start, dtype=torch.float64)
+
+
+def _racer(entrant: Entrant, plan: Plan, maker: Maker, bend: Curvature) -> Racer:
     options = Options(entrant.lr, None, 0.0, None, plan.epochs, plan.seed)
-    (entry,) = lineup([_solver(entrant, plan)], options, bend, problem.prepared.rows.n_rows or 1)
-    return Racer(replace(entrant, lr=entry.lr), entry, entry.solver.refusal(_seen_by(entry.solver, problem)))
-
-
-def _seen_by(solver: Solver, problem: Problem) -> Objective:
-    """The objective as the race gives it to a solver: to some even a squared loss as a sum over rows."""
-    objective = problem.objective
-    if not (isinstance(solver, SUMMED) and objective.loss.quadratic):
-        return objective
-    return SummedObjective(objective.loss, objective.asked, objective.loaded)
+    (entry,) = lineup([_solver(entrant, plan)], options, bend, maker.rows.n_rows or 1)
+    return Racer(replace(entrant, lr=entry.lr), entry, entry.solver.refusal(maker.of(entry.solver)))
 
 
 def _solver(entrant: Entrant, plan: Plan) -> str | Solver:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from torchlinear.api import HOVERING
 from torchlinear.block import Block
 from torchlinear.engines.base import Loaded, Summable
 from torchlinear.loop import History, Limits, Status, run
@@ -20,15 +24,17 @@ from torchlinear.racing.records import Frames
 from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
 from torchlinear.solvers.descent import Descent
+from torchlinear.solvers.saga import SAGA
 
-__all__ = ["Counted", "Course", "Run", "Watch"]
+__all__ = ["Counted", "Course", "Run", "Watch", "rises"]
 
 T = TypeVar("T", bound=Summable)
 
 FLUSH_SECONDS, FLUSH_FRAMES = 0.05, 256  # how often frames are handed on
 CONVERGED = 1e-8  # certificate, as of a fit
-
-_warm: set[tuple[type, bool, type]] = set()  # solvers and losses whose kernels this process has called
+# A run that ended above its start diverged only where noise about a start which was nearly the optimum cannot bring
+# it: to such a certificate, or to a gap so many times that of the quarter before its second half.
+ASTRAY, RISES = 0.5, 10.0
 
 
 class _Stopped(Exception):
@@ -132,7 +138,6 @@ class Course:
 
     def run(self, name: str, solver: Solver) -> Run:
         """Let one solver run."""
-        self._warm_up(solver)
         problem = self.objective(solver)
         watch = Watch(solver, self._marks(solver, problem.rows))
         film = Film(self, name, problem, watch)
@@ -143,18 +148,10 @@ class Course:
                 stop=lambda state: state.done and problem.certificate(state.coef) <= CONVERGED,
                 limits=self.limits, report=film.report,
             )  # fmt: skip
-            film.flush()
+            film.end(outcome.state)
         except _Stopped:
             return Run(film.frames, Status.INTERRUPTED, State(self.start), stopped=True)
         return Run(film.frames, self._status(outcome.status, outcome.state, problem, film), outcome.state)
-
-    def _warm_up(self, solver: Solver) -> None:
-        """Take a first step on nobody's clock, once in a process: it loads kernels, or compiles them."""
-        problem = self.objective(solver)
-        key = type(solver), getattr(solver, "batch_size", None) is None, type(problem.loss)
-        if key not in _warm:
-            solver.step(problem, solver.init(problem, self.start), Budget(1, 0.0))
-            _warm.add(key)
 
     def _marks(self, solver: Solver, rows: Rows) -> Marks | None:
         if not isinstance(solver, Descent):
@@ -167,12 +164,28 @@ class Course:
         )  # fmt: skip
 
     def _status(self, status: Status, state: State, problem: Objective, film: Film) -> Status:
-        """`status`, unless the frames know better: whether the run ended above its start, or at the optimum."""
+        """`status`, unless the frames know better: whether the run ended astray, or at the optimum."""
         if status not in (Status.BUDGET_USED, Status.TIME_LIMIT):
             return status
-        if not film.last < 1.0:
+        if not math.isfinite(film.last):
             return Status.DIVERGED
-        return Status.CONVERGED if problem.certificate(state.coef) <= CONVERGED else status
+        left = problem.certificate(state.coef)
+        if film.last > 1.0 and left > (HOVERING if rises(film.frames) else ASTRAY):
+            return Status.DIVERGED
+        return Status.CONVERGED if left <= CONVERGED else status
+
+
+def _late(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The gaps of the second half of the passes, and of the quarter before."""
+    passes, gap = frames.passes.numpy(), frames.gap.numpy()
+    half = passes[-1] / 2.0
+    return gap[passes > half], gap[(passes > half / 2.0) & (passes <= half)]
+
+
+def rises(frames: Frames) -> bool:
+    """Whether the gap still grows at the end; so it seems of few frames, too."""
+    after, before = _late(frames)
+    return min(len(after), len(before)) < 5 or bool(np.median(after) >= RISES * np.median(before))
 
 
 @dataclass
@@ -184,6 +197,7 @@ class Film:
     problem: Objective
     watch: Watch
     last: float = 1.0
+    _moment: tuple[int, int] = (0, 0)
     _parts: list[Frames] = field(default_factory=list)
     _passes: list[float] = field(default_factory=list)
     _seconds: list[float] = field(default_factory=list)
@@ -201,9 +215,16 @@ class Film:
 
     def take(self, state: State) -> None:
         """Keep a frame."""
+        self._moment = state.epoch, state.cursor
         self._passes.append(self._at(state))
         self._seconds.append(self.watch.seconds)
         self._coef.append(state.coef)
+
+    def end(self, state: State) -> None:
+        """Keep where the run ended, between two marks perhaps, and hand on what is left."""
+        if (state.epoch, state.cursor) != self._moment:
+            self.take(state)
+        self.flush()
 
     def flush(self) -> None:
         """Judge the new frames and hand them on."""
@@ -232,9 +253,11 @@ class Film:
         return Frames(*(torch.cat([getattr(part, name) for part in self._parts]) for name in parts))
 
     def _at(self, state: State) -> float:
-        """Passes over the rows: of a descent its epochs, whatever computes them; of others what was counted."""
+        """Passes over the rows: of steps along rows their epochs, whatever computes them; else what was counted."""
         if self.watch.marks is not None:
             return state.epoch + (state.cursor / self.problem.rows.n_rows if state.cursor else 0.0)  # type: ignore[operator]
+        if isinstance(self.watch.solver, SAGA):
+            return state.epoch + 1.0 if state.epoch else 0.0  # the first pass fills its memory
         loaded = self.problem.loaded
         assert isinstance(loaded, Counted)
         return float(loaded.passes)

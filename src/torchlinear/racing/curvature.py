@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlinear.block import Block
+from torchlinear.errors import InvalidInput
 from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.quadratic import QuadraticObjective
@@ -44,7 +45,7 @@ class Curvature:
     start : float
         The largest one at the start; that of squared loss is the same everywhere.
     steepest : float
-        Of the loss of a single row, the largest.
+        Of the loss of a single row, times its weight over the mean weight, the largest.
     values : ndarray, shape (q,)
         All of them at the optimum, ascending; empty when they are not known.
     vectors : ndarray, shape (q, q)
@@ -53,6 +54,8 @@ class Curvature:
         Condition number that columns of mean 0 and standard deviation 1 would have; NaN when it is not known.
     slope : float
         Typical step to the minimum of one coefficient alone, at the start.
+    flat : int
+        Directions of free coefficients along which there is none but rounding.
     """
 
     top: float
@@ -63,6 +66,7 @@ class Curvature:
     vectors: Array
     standardised: float
     slope: float
+    flat: int = 0
 
     @property
     def condition(self) -> float:
@@ -93,7 +97,7 @@ class Curvature:
 def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
     """The curvature of an objective at its optimum and at the start."""
     steepest = max(
-        float(objective.loaded.sum(_steepest, objective.loss, at, objective.intercept))
+        objective.loaded.sum(_steepest, objective.loss, at, objective.intercept).of_mean_weight
         for at in (best, start)
     )
     slope = slope_of(objective, start)
@@ -104,6 +108,8 @@ def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
         top, first = (_power(objective, at) for at in (best, start))
         typical = float(np.abs(slope).max()) / max(top, first)
         return Curvature(top, math.nan, first, steepest, np.empty(0), np.empty((0, 0)), math.nan, typical)
+    if not np.isfinite(here).all():
+        raise InvalidInput("start: the curvature of the loss is not finite there; start nearer.")
     values, vectors = np.linalg.eigh(there)
     first = float(values[-1]) if here is there else float(np.linalg.eigvalsh(here)[-1])
     noise = len(values) * (SINGLE if getattr(objective, "product_error", 0.0) > SINGLE else DOUBLE)
@@ -116,6 +122,7 @@ def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
         vectors=vectors,
         standardised=_standardised(objective, there, noise),
         slope=_typical(slope, here),
+        flat=_flat(objective, values, noise),
     )
 
 
@@ -124,15 +131,19 @@ def _least(values: Array, noise: float) -> float:
     return float(values[values > values[-1] * noise].min(initial=values[-1]))
 
 
+def _flat(objective: Objective, values: Array, noise: float) -> int:
+    """Eigenvalues that are rounding, but for those of an intercept that is not free."""
+    held = 0 if objective.intercept else len(values) // (objective.n_features + 1)
+    return max(int((values <= values[-1] * noise).sum()) - held, 0)
+
+
 def _typical(slope: Array, bent: Array) -> float:
     """The median step to the minimum of one coefficient alone."""
-    diagonal = np.diagonal(bent)
+    diagonal = np.repeat(
+        np.diagonal(bent), slope.size // len(bent)
+    )  # of several targets it may be that of each
     told = diagonal > 0
-    return (
-        float(np.median(np.abs(slope[: len(bent)].ravel()[: len(told)][told]) / diagonal[told]))
-        if told.any()
-        else 1.0
-    )
+    return float(np.median(np.abs(slope.ravel()[told]) / diagonal[told])) if told.any() else 1.0
 
 
 def _standardised(objective: Objective, bent: Array, noise: float) -> float:
@@ -228,19 +239,24 @@ def slope_of(objective: Objective, coef: Tensor) -> Array:
 
 @dataclass(frozen=True)
 class _Largest:
-    """A maximum as something to add up."""
+    """A maximum over weighted rows as something to add up."""
 
     value: float
+    weight: float
+    rows: int
 
     def __add__(self, other: _Largest) -> _Largest:
-        return _Largest(max(self.value, other.value))
+        return _Largest(max(self.value, other.value), self.weight + other.weight, self.rows + other.rows)
 
-    def __float__(self) -> float:
-        return self.value
+    @property
+    def of_mean_weight(self) -> float:
+        """The maximum where weights are divided by their mean, as in the steps of a descent."""
+        return self.value * self.rows / self.weight
 
 
 def _steepest(block: Block, loss: Loss, coef: Tensor, intercept: bool) -> _Largest:
-    """The largest curvature of a row's loss, ``h (|x|^2 + 1)``."""
+    """The largest curvature of a row's loss, ``w h (|x|^2 + 1)``."""
+    rows = len(block.y)
     block = block.counted()
     if loss.separable:
         bent = loss.expected(block.predict(coef), block.y).double().amax(dim=1)
@@ -250,4 +266,6 @@ def _steepest(block: Block, loss: Loss, coef: Tensor, intercept: bool) -> _Large
     for j in range(block.X.shape[1]):
         column = block.X[:, j]
         lengths += (column.to_dense() if column.is_sparse else column).double().square()
-    return _Largest(float((bent * lengths).max()) if len(lengths) else 0.0)
+    weight = torch.ones_like(bent) if block.weight is None else block.weight.double()
+    largest = float((weight * bent * lengths).max()) if len(lengths) else 0.0
+    return _Largest(largest, float(weight.sum()), rows)

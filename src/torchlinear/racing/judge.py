@@ -113,12 +113,24 @@ class Summed(Judge):
         return min(most, max(FEWEST, EVALUATED // numbers))
 
 
+class Asked(Summed):
+    """Of an objective that is more than a sum over the rows: one question for each frame."""
+
+    def loss(self, coef: Tensor) -> Array:
+        """F."""
+        return np.array([self.objective.value(one) for one in coef])
+
+
 def judge_of(objective: Objective, best: Tensor, start: Tensor) -> Judge:
     """The judge of an objective."""
     if isinstance(objective, QuadraticObjective):
         return Exact(objective, best, start)
     assert isinstance(objective, SummedObjective)
-    return Summed(objective, best, start)
+    return (
+        Summed(objective, best, start)
+        if type(objective) is SummedObjective
+        else Asked(objective, best, start)
+    )
 
 
 def _sums(block: Block, loss: Loss, coef: Tensor) -> Tensor:

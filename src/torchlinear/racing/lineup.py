@@ -81,6 +81,8 @@ def lineup(
         solvers = [solvers]
     if not solvers:
         raise InvalidInput(f"solvers=[] has nobody to race; choose among {', '.join(known())}.")
+    if isinstance(options.lr, Mapping):
+        _check_names(options.lr, solvers)
     found: list[Entry] = []
     for given in solvers:
         solver = made(given, options)
@@ -91,6 +93,18 @@ def lineup(
             schedule = options.schedule if isinstance(given, str) else solver.schedule
             found.append(entry(replace(solver, lr=rate, schedule=schedule), rows))
     return tuple(apart(found))
+
+
+def _check_names(lr: Mapping[str, Any], solvers: Sequence[str | Solver]) -> None:
+    """Refuse learning rates of nobody, and those that are no numbers."""
+    names = [given.name if isinstance(given, Solver) else given for given in solvers]
+    for name, rate in lr.items():
+        if name not in names:
+            raise InvalidInput(
+                f"lr: {name!r} does not race{suggestion(str(name), names)}; there are {', '.join(map(str, names))}."
+            )
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float))):
+            raise InvalidInput(f"lr: expected a number for {name!r}, got {rate!r}.")
 
 
 def known() -> list[str]:

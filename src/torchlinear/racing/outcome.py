@@ -103,7 +103,10 @@ class Race:
         return len(self.runners)
 
     def standings(self) -> tuple[Runner, ...]:
-        """The runners, best first: by the passes to 0.01 % of the optimum, to 1 %, to 10 %, then by the final gap."""
+        """The runners, best first: by the passes to 0.01 % of the optimum, to 1 %, to 10 %, then by the final gap.
+
+        Those that diverged are last.
+        """
         return tuple(sorted(self.runners, key=_rank))
 
     def plot(self, ax: Axes | None = None, against: str = "both") -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from torchlinear import interruption
 from torchlinear.api import solve
-from torchlinear.engines.local import Local, single_threaded_blas
+from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import DataError, InvalidInput
 from torchlinear.inputs import prepare
 from torchlinear.loop import Limits, Status
@@ -22,11 +22,12 @@ from torchlinear.losses.base import Loss
 from torchlinear.objective import Objective
 from torchlinear.penalties import REGISTRY as PENALTIES
 from torchlinear.penalties.base import Penalty
-from torchlinear.problem import member, objective_of
-from torchlinear.racing.course import Counted, Course, Run
+from torchlinear.problem import member
+from torchlinear.racing.course import Course, Run
 from torchlinear.racing.curvature import curvature, slope_of
 from torchlinear.racing.judge import judge_of
 from torchlinear.racing.lineup import Entry, Options, lineup
+from torchlinear.racing.maker import Maker
 from torchlinear.racing.noise import scatter
 from torchlinear.racing.outcome import Race
 from torchlinear.racing.reasons import Facts, of_race, of_runner
@@ -34,19 +35,14 @@ from torchlinear.racing.records import Frames, Optimum, Runner, reached
 from torchlinear.racing.schedule import as_function
 from torchlinear.racing.sentences import Sentence
 from torchlinear.racing.units import Units
-from torchlinear.rows import Rows, TensorRows
 from torchlinear.solvers.base import Solver
-from torchlinear.solvers.lbfgs import LBFGS
-from torchlinear.solvers.newton import Newton
-from torchlinear.solvers.newton_cg import NewtonCG
-from torchlinear.summed import SummedObjective
+from torchlinear.wide.objective import WideObjective
 
 __all__ = ["race"]
 
 RUNNERS = ("bgd", "sgd", "mbgd", "adagrad", "adam", "exact")
 EPOCHS = 200
 SWEEP_FRAMES = 60  # a sweep looks at ends
-SUMMED = (LBFGS, Newton, NewtonCG)  # which want every loss as sums over the rows
 
 
 def race(
@@ -87,8 +83,8 @@ def race(
     loss : str or Loss
         Any differentiable loss.
     lr : float, "curvature", "sweep", mapping or None
-        Learning rate of the descent family: one for all, or by name; by default from the curvature, about the
-        longest stable step. ``"sweep"`` runs each with a grid of them.
+        Learning rate of the descent family: one for all, or by name; by default from the curvature: of descent on
+        all rows half the longest stable step. ``"sweep"`` runs each with a grid of them.
     epochs : int
         Passes over the rows at most (iterations of solvers that have no epochs).
     seed : int
@@ -96,7 +92,7 @@ def race(
     batch_size : int, optional
         Rows of a step of ``"mbgd"``, 32 by default.
     momentum : float
-        Of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
+        At least 0 and below 1; of ``"bgd"``, ``"sgd"`` and ``"mbgd"``.
     schedule : {"constant", "step", "cosine", "1/t"}, callable or torch.optim.lr_scheduler.LRScheduler
         Of the learning rates; see `tl.SGD`. A scheduler of torch's is followed epoch by epoch, relative to its
         first rate.
@@ -105,7 +101,8 @@ def race(
     standardize : bool
         Race on columns of mean 0 and standard deviation 1 instead of the user's units.
     start : tensor or array, shape (p + 1,) or (p + 1, k), optional
-        Where all start, in the user's units, the intercept last; zeros by default.
+        Where all start, in the user's units, the intercept last; by default zeros, or the model of the intercept
+        alone where the loss of zeros is not finite (an inverse link).
     frames : int
         Moments of each run that are kept at most, evenly spaced on a logarithmic scale of passes.
     time_limit : float, optional
@@ -144,8 +141,7 @@ def race(
             f"loss={str(criterion)!r}: a race takes losses that are differentiable; use loss='huber', or "
             "tl.fit for the exact solution."
         )
-    if lr is not None and not isinstance(lr, (int, float, Mapping)) and lr not in ("curvature", "sweep"):
-        raise InvalidInput(f"lr={lr!r}: expected a number, 'curvature', 'sweep', or numbers by solver name.")
+    _check_rates(lr, momentum)
     prepared = prepare(
         data, target, formula=formula, columns=columns, weights=weights, missing=missing, intercept=intercept,
         device="cpu", loss=criterion,
@@ -153,15 +149,22 @@ def race(
     free = intercept if prepared.design is None else prepared.design.intercept
     targets = prepared.outputs(criterion)
     units, rows = Units.of(prepared.rows, standardize, centred=free)
-    maker = _Maker(criterion, shrink, rows, free, len(targets))
+    maker = Maker(criterion, shrink, rows, free, len(targets))
     with interruption.watching(), single_threaded_blas():
-        reference = maker()
+        reference = maker.reference()
+        if isinstance(reference, WideObjective):
+            raise InvalidInput(
+                f"a race looks at the curvature along all columns, and {rows.n_features:,} are too many for that "
+                "with L1; leave columns out, or use tl.fit."
+            )
         optimum, best = _optimum(reference)
         inside = _start(start, reference, units)
-        bend = curvature(reference, best, inside)
         judge = judge_of(reference, best, inside)
+        if not math.isfinite(judge.whole):
+            raise InvalidInput("start: the loss is not finite there, so that no way down begins there.")
         if not judge.whole > 0:
             raise InvalidInput("start is the optimum already: there is no way to race.")
+        bend = curvature(reference, best, inside)
         options = Options(lr, batch_size, momentum, as_function(schedule, epochs), epochs, seed)
         entries = lineup(solvers, options, bend, rows.n_rows or 1)
         course = Course(
@@ -170,7 +173,7 @@ def race(
         )  # fmt: skip
         facts = Facts(
             bend, scatter(reference, best, bend), judge.whole, rows.n_rows or 1, slope_of(reference, inside),
-            (best - inside).numpy(), rows.names, standardize,
+            (best - inside).numpy(), rows.names, standardize, criterion.quadratic, reference.smooth,
         )  # fmt: skip
         runners, stopped = _run(entries, course, maker, facts)
     return Race(
@@ -191,39 +194,8 @@ def race(
     )
 
 
-class _Maker:
-    """Makes objectives of one problem: each runner has its own, which remembers nothing of the others."""
-
-    def __init__(
-        self, loss: Loss, penalty: Penalty | None, rows: Rows, intercept: bool, outputs: int
-    ) -> None:
-        self.loss, self.penalty, self.rows, self.intercept, self.outputs = (
-            loss,
-            penalty,
-            rows,
-            intercept,
-            outputs,
-        )
-
-    def __call__(self, rows: Rows | None = None) -> Objective:
-        return objective_of(
-            self.loss, self.penalty, rows or self.rows, intercept=self.intercept, n_outputs=self.outputs
-        )
-
-    def of(self, solver: Solver, rows: Rows | None = None) -> Objective:
-        """The objective as `solver` wants it, on rows that count."""
-        loaded = Counted(Local().load(rows or self.rows))
-        if isinstance(solver, SUMMED) and self.loss.quadratic:
-            return SummedObjective(
-                self.loss, self.penalty, loaded, intercept=self.intercept, n_outputs=self.outputs
-            )
-        objective = self(rows)
-        objective.loaded = loaded
-        return objective
-
-
 def _run(
-    entries: Sequence[Entry], course: Course, maker: _Maker, facts: Facts
+    entries: Sequence[Entry], course: Course, maker: Maker, facts: Facts
 ) -> tuple[tuple[Runner, ...], bool]:
     """All runners, and whether the callback stopped the race."""
     for entry in entries:
@@ -233,7 +205,7 @@ def _run(
     runners: list[Runner] = []
     for entry in entries:
         try:
-            _warm_up(entry.solver, maker)
+            maker.warm_up(entry.solver)
             run = course.run(entry.name, entry.solver)
         except interruption.Interrupted:  # outside the loop's steps, which end with a status
             raise KeyboardInterrupt from None
@@ -250,21 +222,6 @@ def _runner(entry: Entry, run: Run, facts: Facts) -> Runner:
         entry.name, entry.label, entry.solver, entry.lr, entry.batch_size, run.frames, reached(run.frames),
         run.status, Sentence() if run.stopped else of_runner(entry, run, facts),
     )  # fmt: skip
-
-
-def _warm_up(solver: Solver, maker: _Maker) -> None:
-    """Load the compiled code on a few rows, so that the seconds are those of the race alone."""
-    from torchlinear.solvers.base import Budget
-
-    if not isinstance(maker.rows, TensorRows):
-        return
-    few = maker.rows.spaced(min(maker.rows.n_rows or 1, 3 + 2 * maker.rows.n_features))
-    objective = maker.of(solver, few)
-    try:
-        state = solver.init(objective, torch.zeros(objective.n_features + 1, objective.n_outputs).double())
-        solver.step(objective, state, Budget(1, 0.0))
-    except DataError:
-        return  # few rows may lack a class; the race itself says what is wrong, if anything is
 
 
 def _optimum(objective: Objective) -> tuple[Optimum, Tensor]:
@@ -284,19 +241,34 @@ def _start(given: Any, objective: Objective, units: Units) -> Tensor:
     """Where runners start, in the units of the race."""
     shape = (objective.n_features + 1, objective.n_outputs)
     if given is None:
-        return (
-            units.inside(torch.zeros(shape, dtype=torch.float64))
-            if objective.intercept
-            else torch.zeros(shape, dtype=torch.float64)
-        )
-    start = torch.as_tensor(np.asarray(given, dtype=np.float64))
-    if start.numel() != shape[0] * shape[1] or not torch.isfinite(start).all():
+        zeros = torch.zeros(shape, dtype=torch.float64)
+        inside = units.inside(zeros) if objective.intercept else zeros
+        return inside if math.isfinite(objective.value(inside)) else objective.start
+    try:
+        found = given.detach().cpu() if isinstance(given, Tensor) else given
+        start = torch.as_tensor(np.asarray(found, dtype=np.float64))
+    except (TypeError, ValueError):
+        start = torch.empty(0)
+    fits = start.shape == shape or (shape[1] == 1 and start.numel() == shape[0])
+    if not fits or not torch.isfinite(start).all():
         raise InvalidInput(
             f"start: expected {shape[0]} x {shape[1]} finite numbers, one for each of "
             f"{', '.join(objective.rows.names[:5])}{', ...' if shape[0] > 6 else ''} and the intercept last, got shape "
             f"{tuple(start.shape)}."
         )
+    if not objective.intercept and start.reshape(shape)[-1].any():
+        raise InvalidInput(
+            "start: its last number is the intercept, which is 0 in a race with intercept=False."
+        )
     return units.inside(start.reshape(shape))
+
+
+def _check_rates(lr: Any, momentum: float) -> None:
+    known = isinstance(lr, (int, float, Mapping)) and not isinstance(lr, bool)
+    if lr is not None and not known and lr not in ("curvature", "sweep"):
+        raise InvalidInput(f"lr={lr!r}: expected a number, 'curvature', 'sweep', or numbers by solver name.")
+    if not 0.0 <= momentum < 1.0:
+        raise InvalidInput(f"momentum={momentum!r}: expected a number of at least 0 and below 1.")
 
 
 def _checked(**given: int | None) -> None:

@@ -21,7 +21,7 @@ from torchlinear.racing.noise import floor
 from torchlinear.racing.records import Frames, Runner
 from torchlinear.racing.sentences import Sentence
 from torchlinear.solvers.descent import Descent
-from torchlinear.solvers.rules import SGD
+from torchlinear.solvers.rules import SGD, Adagrad
 
 __all__ = ["Facts", "of_race", "of_runner"]
 
@@ -33,6 +33,7 @@ ROUNDING = 1e-13  # gap that rounding of the objective may hide
 ROUND = 1.5  # condition number up to which a valley is round
 ARRIVED = 1e-6  # gap below which nobody asks why
 BOUNDED = ("adam", "adamw", "nadam")  # whose steps are about lr, whatever the gradient
+UNCURVED = ("fista", "saga")  # solvers with steps of one length in all directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Facts:
         Features.
     standardized : bool
         Whether the units of the race are standard deviations.
+    quadratic : bool
+        Whether the curvature is the same everywhere, so that what it says of the whole way is exact.
+    smooth : bool
+        Whether the penalty has no corners, where no curvature says how the way goes on.
     """
 
     bend: Curvature
@@ -67,6 +72,8 @@ class Facts:
     way: Array
     names: tuple[str, ...]
     standardized: bool
+    quadratic: bool
+    smooth: bool
 
 
 def of_race(facts: Facts, runners: tuple[Runner, ...]) -> tuple[Sentence, ...]:
@@ -79,12 +86,14 @@ def of_runner(entry: Entry, run: Run, facts: Facts) -> Sentence:
     solver = entry.solver
     if not isinstance(solver, Descent):
         return _direct(entry, run)
+    if solver.weight_decay or solver.maximize:
+        return Sentence()  # it runs somewhere else
     if isinstance(solver, SGD):
         if entry.batch_size is not None:
             return _noisy(entry, solver, run, facts)
         return _steady(entry, solver, run, facts)
-    if solver.name == "adagrad" and entry.batch_size is None:
-        return _shrinking(entry, run, facts)
+    if isinstance(solver, Adagrad):
+        return Sentence() if entry.batch_size is not None else _shrinking(entry, solver, run, facts)
     return _bounded(entry, solver, run, facts) if solver.name in BOUNDED else Sentence()
 
 
@@ -113,26 +122,25 @@ def _condition(facts: Facts) -> Sentence:
     if not math.isfinite(bend.bottom):
         return Sentence("top_only", top=_number(bend.top), edge=edge)
     units = Sentence("standard_units" if facts.standardized else "user_units")
+    level = _counted("level_one", "level", bend.flat) if bend.flat else Sentence()
     if bend.condition < ROUND:
-        return Sentence("round", units=units, edge=edge)
+        return Sentence("round", units=units, edge=edge, level=level)
     scaled = Sentence()
     if not facts.standardized and bend.standardised < bend.condition / 2.0:
         scaled = Sentence("scaled", condition=_number(bend.standardised))
-    return Sentence("valley", condition=_number(bend.condition), units=units, edge=edge, scaled=scaled)
+    return Sentence(
+        "valley", condition=_number(bend.condition), units=units, edge=edge, level=level, scaled=scaled
+    )
 
 
 def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
     """Gradient descent on all rows, with or without momentum."""
-    bend, m, lr = facts.bend, solver.momentum, float(entry.lr or 0.0)
+    bend, lr = facts.bend, float(entry.lr or 0.0)
     if solver.schedule != "constant":
         return Sentence()
-    factor = (2.0 + 2.0 * m) / (1.0 + 2.0 * m) if solver.nesterov else 2.0 * (1.0 + m)
-    top = max(bend.top, bend.start)
-    bound = "2/λmax" if not m else f"{_number(factor)}/λmax"
-    if lr * top > factor:
-        key = "diverged" if run.status is Status.DIVERGED else "restless"
-        return Sentence(key, name=entry.name, lr=_rate(lr), bound=bound, edge=_number(factor / top))
-    if m or not math.isfinite(bend.bottom) or run.status is Status.DIVERGED:
+    if run.status is Status.DIVERGED or _too_long(solver, lr, bend):
+        return _unstable("diverged" if run.status is Status.DIVERGED else "restless", entry, solver, facts)
+    if solver.momentum or not facts.smooth or not math.isfinite(bend.bottom):
         return Sentence()
     flat, steep = lr * bend.bottom, 2.0 - lr * bend.top  # shares of the error that a step removes
     slow, removed = (bend.bottom, flat) if flat <= steep else (bend.top, steep)
@@ -145,13 +153,46 @@ def _steady(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
         removed=_percent(removed),
         direction=Sentence("flattest" if slow == bend.bottom else "steepest"),
         half=Sentence("half", passes=_number(passes)) if passes > 1.0 else Sentence(),
-        share=_percent(_along(facts, slow)),
+        lay=Sentence("lay", share=_percent(_along(facts, slow))) if facts.quadratic else Sentence(),
     )
+
+
+def _longest(solver: SGD) -> float:
+    """Times 1/λmax, the learning rate above which descent on all rows finds no rest.
+
+    There a root of its recursion leaves the unit circle at -1 (Lessard, Recht, Packard 2016, "Analysis and design of
+    optimization algorithms via integral quadratic constraints", section 4). Dampening shortens the steps.
+    """
+    m = solver.momentum
+    if solver.nesterov:
+        return (2.0 + 2.0 * m) / (1.0 + 2.0 * m)
+    return 2.0 * (1.0 + m) / _share(solver) if _share(solver) > 0.0 else math.inf
+
+
+def _share(solver: SGD) -> float:
+    """What dampening leaves of a gradient."""
+    return 1.0 - solver.dampening if solver.momentum else 1.0
+
+
+def _too_long(solver: SGD, lr: float, bend: Curvature) -> bool:
+    return lr * max(bend.top, bend.start) > _longest(solver)
+
+
+def _unstable(key: str, entry: Entry, solver: SGD, facts: Facts) -> Sentence:
+    """That the learning rate is above what descent on all rows allows; nothing when it is not."""
+    bend, lr, longest = facts.bend, float(entry.lr or 0.0), _longest(solver)
+    if not _too_long(solver, lr, bend):
+        return Sentence()
+    edge = _number(longest / max(bend.top, bend.start))
+    bound = "2/λmax" if not solver.momentum else f"{_number(longest)}/λmax"
+    return Sentence(key, name=entry.name, lr=_rate(lr), bound=bound, edge=edge)
 
 
 def _energy(facts: Facts) -> Array:
     """Shares of the gap at the start that lie along the eigenvectors, shape (q,)."""
-    found = facts.bend.values * np.square(facts.bend.vectors.T @ facts.way.ravel())
+    # Of several targets the Hessian may be that of each.
+    along = facts.bend.vectors.T @ facts.way.reshape(len(facts.bend.values), -1)
+    found = np.maximum(facts.bend.values, 0.0) * np.square(along).sum(axis=1)
     return np.asarray(found / found.sum())
 
 
@@ -174,19 +215,23 @@ def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
     told = {"name": entry.name, "lr": _rate(lr)}
     some = _counted("one_row", "rows", size)
     if run.status is Status.DIVERGED:
-        if lr > bend.edge:
-            return Sentence("diverged", **told, bound="2/λmax", edge=_number(bend.edge))
         steep = bend.spectrum(size, facts.rows).rough
+        if _too_long(solver, lr, bend) or lr * steep <= 1.0:
+            return _unstable("diverged", entry, solver, facts)
         times = {"times": _number(steep / bend.top), "steep": _number(steep), "edge": _number(1.0 / steep)}
         return Sentence("diverged_batch", **told, **times, some=some)
     level = hovering(run.frames)
-    if level is None or facts.scatter is None or solver.schedule != "constant":
+    if level is None or facts.scatter is None or not facts.smooth or solver.schedule != "constant":
         return Sentence()
-    held = floor(facts.scatter, bend, lr / (1.0 - solver.momentum), size, facts.rows) / facts.whole
+    if not solver.momentum < 1.0:
+        return Sentence()
+    step = lr * _share(solver) / (1.0 - solver.momentum)
+    held = floor(facts.scatter, bend, step, size, facts.rows) / facts.whole
     steps = float(run.frames.passes[-1]) * -(-facts.rows // size)
-    unmoved = _unmoved(facts, lr / (1.0 - solver.momentum), steps)
+    unmoved = _unmoved(facts, step, steps)
     if unmoved > level / 3.0:
-        return Sentence("slow", **told, steps=_number(steps), left=_percent(unmoved))
+        model = Sentence("" if facts.quadratic else "modelled")
+        return Sentence("slow", **told, steps=_number(steps), left=_percent(unmoved), model=model)
     if not level < NOISE * held < math.inf:
         return Sentence()
     cancels = Sentence("cancels" if level < held / 3.0 else "")
@@ -194,7 +239,7 @@ def _noisy(entry: Entry, solver: SGD, run: Run, facts: Facts) -> Sentence:
 
 
 def hovering(frames: Frames) -> float | None:
-    """The median gap of the second half, when it is no smaller than that of the quarter before; else None."""
+    """The median gap of the second half, unless that of the quarter before is `HOVERS` times as large."""
     passes, gap = frames.passes.numpy(), frames.gap.numpy()
     late, before = (
         gap[passes > passes[-1] / 2.0],
@@ -206,8 +251,10 @@ def hovering(frames: Frames) -> float | None:
     return level if level > ARRIVED and was < HOVERS * level else None
 
 
-def _shrinking(entry: Entry, run: Run, facts: Facts) -> Sentence:
+def _shrinking(entry: Entry, solver: Adagrad, run: Run, facts: Facts) -> Sentence:
     """AdaGrad: how much of the first step is left."""
+    if solver.schedule != "constant" or solver.lr_decay or solver.initial_accumulator_value:
+        return Sentence()  # more than the sum of the squares decides
     sums = run.state.memory["slots"][0].numpy()
     first = np.abs(np.concatenate([facts.slope[:-1].T.ravel(), facts.slope[-1]]))
     seen = (sums > 0) & (first > 0) & np.isfinite(sums)
@@ -236,14 +283,15 @@ def _bounded(entry: Entry, solver: Descent, run: Run, facts: Facts) -> Sentence:
 
 
 def _direct(entry: Entry, run: Run) -> Sentence:
-    """Solvers that know the curvature."""
+    """Solvers without a learning rate."""
     passes, gap = int(run.frames.passes[-1]), float(run.frames.gap[-1])
     many = _counted("one_pass", "passes", passes)
     if isinstance(entry.solver, Exact):
         return Sentence("exact", name=entry.name, passes=many, solver=entry.solver.reason)
     steps = _counted("one_iteration", "iterations", run.state.epoch)
     left = Sentence("nothing") if gap < ROUNDING else Sentence("percent", share=_percent(gap))
-    return Sentence("curved", name=entry.name, steps=steps, passes=many, left=left)
+    curvature = Sentence("" if entry.solver.name in UNCURVED else "by_curvature")
+    return Sentence("curved", name=entry.name, steps=steps, passes=many, left=left, curvature=curvature)
 
 
 def _first(runners: tuple[Runner, ...]) -> Sentence:

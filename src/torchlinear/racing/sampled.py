@@ -26,7 +26,8 @@ __all__ = ["Sampled"]
 Array = NDArray[np.float64]
 
 TOGETHER = 2_000_000  # linear predictors that are computed at once
-STEPS = 6  # of Newton's method from the best quadratic guess
+STEPS = 6  # of Newton's method from the best quadratic guess, at most
+STILL = 1e-8  # share of its height below which a point gains nothing that could be seen
 
 
 class Sampled:
@@ -81,8 +82,14 @@ class Sampled:
         height, guessed = self.height(cells), self.height(guess)
         cells = torch.where((guessed < height)[:, None], guess, cells)
         height = torch.minimum(height, guessed)
+        going = torch.arange(len(cells))
         for _ in range(STEPS):
-            cells, height = self._newton(cells, height, others)
+            cells[going], lower = self._newton(cells[going], height[going], others)
+            gained = height[going] - lower
+            height[going] = lower
+            going = going[gained > STILL * lower]
+            if not len(going):
+                break
         return height
 
     def _newton(self, cells: Tensor, height: Tensor, others: list[int]) -> tuple[Tensor, Tensor]:
@@ -99,6 +106,8 @@ class Sampled:
             cells = torch.where(lower[:, None], tried, cells)
             height = torch.where(lower, reached, height)
             step = torch.where(lower[:, None], torch.zeros_like(step), step)
+            if bool(lower.all()):
+                break
         return cells, height
 
     def height(self, cells: Tensor) -> Tensor:
