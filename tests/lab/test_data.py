@@ -12,6 +12,9 @@ from torchlinear.commands.scenes.tutorial import points as tutorial_points
 from torchlinear.lab import files, origins
 from torchlinear.lab.data import MOST_LEVELS, MOST_POINTS
 from torchlinear.lab.safety import Refused
+from torchlinear.lab.server import Lab
+
+from .conftest import listening
 
 HOUSES = b"""area,rooms,city,sold,built
 50,2,Lyon,true,1999-01-01
@@ -156,6 +159,52 @@ def test_a_table_of_too_many_numbers_is_refused_before_it_is_read(tmp_path, monk
     with pytest.raises(Refused, match="4 rows of 5 columns; the lab takes at most 10 numbers") as error:
         files.read_file(tmp_path / "a.csv", "a.csv")
     assert error.value.status == 413
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
+    rows = files.MOST_NUMBERS // 2 + 1
+    frame = pd.DataFrame({"x": np.zeros(rows, dtype=np.int8), "y": np.ones(rows, dtype=np.int8)})
+    frame.to_parquet(tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
+
+    def unpacked(*_args, **_options):
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr("torchlinear.sources.query.profile", unpacked)
+    with pytest.raises(
+        Refused, match="10,000,001 rows of 2 columns; the lab takes at most 20,000,000 numbers"
+    ):
+        files.read_file(tmp_path / "bomb.parquet", "bomb.parquet")
+
+
+def test_a_text_of_gigabytes_in_a_small_file_is_refused_in_a_sentence(tmp_path, monkeypatch) -> None:
+    text = pd.Series(["a" * 30_000_000, "b" * 30_000_000] * 8)
+    frame = pd.DataFrame({"text": text, "x": np.arange(16.0), "y": np.arange(16.0)})
+    frame.to_parquet(tmp_path / "long.parquet", compression="zstd")
+    assert (tmp_path / "long.parquet").stat().st_size < 100_000
+    monkeypatch.setattr(files, "MEMORY", "50MB")
+    with pytest.raises(Refused, match=r"long.parquet: reading needs more than the memory allowed"):
+        files.read_file(tmp_path / "long.parquet", "long.parquet")
+
+
+def test_too_many_columns_are_refused_before_they_are_looked_at(tmp_path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(
+        "\n".join(",".join(f"{row}{column}" for column in range(2_001)) for row in ("c", "1", "2"))
+    )
+    with pytest.raises(
+        Refused, match=r"2,001 columns; the lab takes at most 2,000\. Leave some out."
+    ) as error:
+        files.read_file(path, "wide.csv")
+    assert error.value.status == 413
+
+
+def test_the_data_set_of_the_start_is_kept_once_however_often_the_page_is_opened() -> None:
+    lab = Lab(origins.tutorial())
+    for site in listening(lab):
+        names = {site.ask("GET", "api/session").json["data"]["id"] for _ in range(5)}
+        assert len(names) == len(list(lab.sets)) == 1
+        assert site.events(site.run(site.ask("GET", "api/session").json["data"]))[-1][0] == "end"
 
 
 def test_many_points_are_thinned_evenly(site) -> None:

@@ -1,5 +1,6 @@
 """Runs tell what happens, end when they should, and one that fails leaves the others alone."""
 
+import asyncio
 import http.client
 import io
 import time
@@ -10,11 +11,14 @@ import pytest
 import statsmodels.formula.api as smf
 
 from torchlinear.lab import runs
-from torchlinear.lab.runs import FRAMES
+from torchlinear.lab.origins import tutorial
+from torchlinear.lab.plan import Plan
+from torchlinear.lab.runs import FRAMES, Run
+from torchlinear.lab.server import RUNS_KEPT, Lab, _Events
 from torchlinear.lab.stage import Stage
 from torchlinear.lab.stream import columns
 
-from .conftest import strict, until
+from .conftest import SECONDS, strict, until
 
 LONG = {"epochs": 1_000_000}  # more than there is time for
 
@@ -253,6 +257,48 @@ def test_a_run_ends_when_it_is_told_to(site, endless: str) -> None:
     until(lambda: run.state == "stopped", 20)
     assert site.ask("DELETE", f"api/runs/{endless}").json == {"stopped": False}
     connection.close()
+
+
+def test_a_run_ends_when_its_page_went_before_the_stream_began(site) -> None:
+    """The answer is then given up before its first line is asked for."""
+    body = {"target": "y", "features": ["x"], "runners": [{"solver": "sgd"}], "seconds": 600} | LONG
+    run = Run(Plan.of(body, tutorial()))
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        await asyncio.sleep(SECONDS)
+
+    async def answer() -> None:
+        stream = _Events(run)
+        assert stream.started
+        assert not _Events(run).started
+        await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, gone, send)
+
+    asyncio.run(answer())
+    until(lambda: run.state == "stopped", 20)
+
+
+def test_a_run_under_way_stays_on_its_shelf() -> None:
+    body = {"target": "y", "features": ["x"], "runners": [{"solver": "sgd"}]}
+    lab = Lab()
+    run, other = (Run(Plan.of(body, tutorial())) for _ in range(2))
+    assert lab.runs.kept.held(run)
+    other.stop()
+    assert not lab.runs.kept.held(other)
+    lab.runs.add("slow", run)
+    for place in range(2 * RUNS_KEPT):
+        lab.runs.kept.put(str(place), other, 1)
+    assert lab.runs.kept.get("slow") is run
+
+
+def test_frames_of_many_coefficients_are_fewer(site, monkeypatch) -> None:
+    monkeypatch.setattr(runs, "FRAME_NUMBERS", 800)
+    data = site.data(kind="maker", features=3)
+    way = ways(site.events(site.run(data, "bgd", epochs=100_000)))["bgd"]
+    assert 100 < len(way["passes"]) <= 800 / 4 + 2
+    assert way["passes"][-1] == 100_000
 
 
 def test_only_so_many_runs_are_under_way_at_once(site) -> None:

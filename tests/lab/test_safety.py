@@ -115,6 +115,8 @@ def test_an_upload_above_the_limit_is_refused_while_it_comes_in(site, tmp_path, 
     with socket.create_connection(site.address.split(":"), timeout=10) as wire:
         wire.sendall(head.encode() + 5 * chunk)  # 250,000 bytes, and no end
         answer = wire.recv(10_000)
+        while b"}}" not in answer and (more := wire.recv(10_000)):  # head and body may come apart
+            answer += more
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"200,000 bytes" in answer
     assert list(tmp_path.iterdir()) == []

@@ -38,6 +38,17 @@ def test_a_thing_that_is_put_again_replaces_the_old_one_and_its_weight() -> None
     assert list(shelf) == [2, 3]
 
 
+def test_what_is_in_use_stays_whatever_comes() -> None:
+    used = {1, 3}
+    shelf: Shelf[int] = Shelf("no_run", most=3, heaviest=10, held=lambda thing: thing in used)
+    for place in range(1, 8):
+        shelf.put(str(place), place, 4)
+    assert list(shelf) == [1, 3, 7]
+    used.clear()
+    shelf.put("8", 8, 4)
+    assert list(shelf) == [7, 8]
+
+
 def test_threads_may_put_and_look_through_at_once() -> None:
     shelf: Shelf[int] = Shelf("no_run", most=8, heaviest=100)
     wrong: list[int] = []

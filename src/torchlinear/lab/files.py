@@ -23,6 +23,8 @@ __all__ = ["MOST_NUMBERS", "checked_name", "read_file"]
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 MOST_NUMBERS = 20_000_000  # rows times columns that are kept in memory: 160 MB
+MOST_COLUMNS = 2_000
+MEMORY = "2GB"  # that reading may take: a small Parquet file may hold texts of gigabytes
 SEPARATORS = (",", ";", "\t", "|", " ")
 
 
@@ -53,7 +55,7 @@ def read_file(path: Path, name: str) -> DataSet:
     from torchlinear.sources import read
 
     try:
-        table = read(path)
+        table = read(path, memory=MEMORY)
         columns = _columns(table, name)
     except TorchlinearError as error:
         sentence = str(error)
@@ -66,10 +68,12 @@ def read_file(path: Path, name: str) -> DataSet:
 
 
 def _columns(table: Table, name: str) -> list[Column]:
+    wide = len(table.schema)
+    if wide > MOST_COLUMNS:
+        raise Refused(413, "too_many_columns", name=name, columns=f"{wide:,}", most=f"{MOST_COLUMNS:,}")
+    _check_size(table.n_rows or 0, wide, name)  # before anything is unpacked, where that is known
     profile = table.profile()
-    if profile.rows * len(table.schema) > MOST_NUMBERS:
-        size = {"rows": f"{profile.rows:,}", "columns": str(len(table.schema)), "most": f"{MOST_NUMBERS:,}"}
-        raise Refused(413, "too_many_numbers", name=name, **size)
+    _check_size(profile.rows, wide, name)
     levels = {}
     for declared in table.schema:
         found = profile.columns[declared.name].levels
@@ -87,6 +91,12 @@ def _columns(table: Table, name: str) -> list[Column]:
                 Column(declared.name, kind, values[declared.name], levels.get(declared.name))  # type: ignore[arg-type]
             )
     return columns
+
+
+def _check_size(rows: int, columns: int, name: str) -> None:
+    if rows * columns > MOST_NUMBERS:
+        size = {"rows": f"{rows:,}", "columns": str(columns), "most": f"{MOST_NUMBERS:,}"}
+        raise Refused(413, "too_many_numbers", name=name, **size)
 
 
 def _values(table: Table, used: Sequence[Declared], levels: dict[str, tuple[str, ...]]) -> dict[str, Array]:

@@ -22,7 +22,8 @@ from torchlinear.racing.records import Frames
 
 __all__ = ["FRAMES", "Run", "Runs"]
 
-FRAMES = 600  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
+FRAMES, FEWEST = 600, 60  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
+FRAME_NUMBERS = 300_000  # coefficients in the frames of a runner: the page and the shelf hold them all
 OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
 
 log = logging.getLogger("torchlinear.lab")
@@ -31,7 +32,7 @@ Send = Callable[[bytes | None], None]
 
 
 class Run:
-    """One run: claimed by a stream, worked by a thread, told in events.
+    """One run: started by a stream, worked by a thread, told in events.
 
     Parameters
     ----------
@@ -65,18 +66,14 @@ class Run:
         waiting = self.state == "new" and time.monotonic() - self.made < OPENED_SECONDS
         return waiting or self.state == "running"
 
-    def claim(self) -> bool:
-        """Whether the caller may start it: the first one may."""
+    def start(self, send: Send) -> bool:
+        """Work in a thread of its own, unless that was asked for before; `send` gets events, None after the last."""
         with self._lock:
             if self.state != "new":
                 return False
-            self.state = "running"
-            return True
-
-    def start(self, send: Send) -> None:
-        """Work in a thread of its own; `send` gets the events, and None after the last."""
-        self._send = send
+            self.state, self._send = "running", send
         threading.Thread(target=self._work, args=(send,), name="lab run", daemon=True).start()
+        return True
 
     def stop(self) -> bool:
         """Ask the thread to end; whether there was anything to stop."""
@@ -132,7 +129,7 @@ class Run:
             done = race(
                 stage.numbers.X, stage.numbers.y, solvers=[racer.entry.solver for racer in stage.running],
                 loss=stage.loss, penalty=stage.penalty, epochs=stage.plan.epochs, seed=stage.plan.seed,
-                start=stage.start, frames=FRAMES, time_limit=stage.plan.seconds / len(ids), callback=tell,
+                start=stage.start, frames=_affordable(stage), time_limit=stage.plan.seconds / len(ids), callback=tell,
             )  # fmt: skip
         finally:  # nothing comes after the last event
             map_thread.join()
@@ -156,6 +153,11 @@ class Run:
         thread = threading.Thread(target=draw, name="lab map", daemon=True)
         thread.start()
         return thread
+
+
+def _affordable(stage: Stage) -> int:
+    """Frames of each runner."""
+    return min(FRAMES, max(FEWEST, FRAME_NUMBERS // stage.best.numel()))
 
 
 class Runs:

@@ -78,7 +78,9 @@ def is_loopback(host: str) -> bool:
         found = socket.getaddrinfo(host, None)
     except (OSError, UnicodeError):
         return False
-    return all(ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback for *_, address in found)
+    return bool(found) and all(
+        ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback for *_, address in found
+    )
 
 
 class Guard:

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from torchlinear.errors import TorchlinearError
 from torchlinear.lab import fields
@@ -53,6 +55,7 @@ TYPES = {
 }
 RUNS_AT_ONCE, RUNS_KEPT, SETS_KEPT = 4, 16, 64
 KEPT_NUMBERS = 3 * MOST_NUMBERS  # of all data sets, and of all runs
+FIRST = "first"  # name of the data set that the lab was started with
 BEAT_SECONDS = 2.0  # between two signs of life of a stream
 
 
@@ -74,9 +77,7 @@ class Lab:
     language: str | None = None
     max_upload: int = 100_000_000
     sets: Shelf[DataSet] = field(default_factory=lambda: Shelf("no_data", SETS_KEPT, KEPT_NUMBERS))
-    runs: Runs = field(
-        default_factory=lambda: Runs(RUNS_AT_ONCE, Shelf[Run]("no_run", RUNS_KEPT, KEPT_NUMBERS))
-    )
+    runs: Runs = field(default_factory=lambda: Runs(RUNS_AT_ONCE, _shelf_of_runs()))
 
     def app(self) -> Starlette:
         """The answers as an ASGI application, without the guard."""
@@ -123,7 +124,7 @@ class Lab:
             {
                 "version": version("torchlinear"),
                 "language": self.language,
-                "data": None if self.data is None else self._shelved(self.data),
+                "data": None if self.data is None else await self._shelved(self.data, FIRST),
                 "builtin": [
                     {"name": name, "rows": known.rows, "columns": known.columns}
                     for name, known in BUILTIN.items()
@@ -147,7 +148,7 @@ class Lab:
     async def make_data(self, request: Request) -> Response:
         """A data set to order."""
         body = await json_of(request)
-        return _json(self._shelved(await run_in_threadpool(requested, body)))
+        return _json(await self._shelved(await run_in_threadpool(requested, body)))
 
     async def upload(self, request: Request) -> Response:
         """A data set from a file that is sent; it lies in a private folder until it has been read."""
@@ -158,13 +159,14 @@ class Lab:
                 async for piece in pieces(request, self.max_upload, Said("raise_limit")):
                     await run_in_threadpool(file.write, piece)
             data = await run_in_threadpool(read_file, path, name)
-        return _json(self._shelved(data))
+        return _json(await self._shelved(data))
 
     async def points(self, request: Request) -> Response:
         """Points of another pair of columns."""
         body = await json_of(request)
         data = self.sets.get(str(body.get("data")))
-        return _json(data.points(str(body.get("target")), str(body.get("feature"))))
+        target, feature = str(body.get("target")), str(body.get("feature"))
+        return _json(await run_in_threadpool(data.points, target, feature))
 
     async def make_run(self, request: Request) -> Response:
         """A run, which starts when its stream is opened."""
@@ -177,10 +179,8 @@ class Lab:
 
     async def events(self, request: Request) -> Response:
         """The stream of a run, once."""
-        run = self._run(request)
-        if not run.claim():
-            return Response(status_code=204)
-        return StreamingResponse(_stream(run), media_type="text/event-stream")
+        stream = _Events(self._run(request))
+        return stream if stream.started else Response(status_code=204)
 
     async def stop(self, request: Request) -> Response:
         """End a run."""
@@ -204,14 +204,19 @@ class Lab:
     def _run(self, request: Request) -> Run:
         return self.runs.kept.get(request.path_params["run"])
 
-    def _shelved(self, data: DataSet) -> dict[str, Any]:
-        name = secrets.token_urlsafe(9)
+    async def _shelved(self, data: DataSet, name: str = "") -> dict[str, Any]:
+        """Keep a data set, under a name of its own, and describe it: of many rows that takes a while."""
+        name = name or secrets.token_urlsafe(9)
         self.sets.put(name, data, data.n_rows * len(data.columns))
-        return data.describe(name)
+        return await run_in_threadpool(data.describe, name)
 
     def warm_up(self) -> None:
         """Load the compiled code meanwhile, so that the first run of the page appears at once."""
         threading.Thread(target=_warm, name="lab warm-up", daemon=True).start()
+
+
+def _shelf_of_runs() -> Shelf[Run]:
+    return Shelf("no_run", RUNS_KEPT, KEPT_NUMBERS, held=lambda run: run.counts)
 
 
 def guarded(lab: Lab, token: str, host: str = "127.0.0.1") -> Guard:
@@ -219,28 +224,43 @@ def guarded(lab: Lab, token: str, host: str = "127.0.0.1") -> Guard:
     return Guard(lab.app(), token, host)
 
 
-async def _stream(run: Run) -> AsyncIterator[bytes]:
-    """Events as they come; a page that goes ends its run."""
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
+class _Events(StreamingResponse):
+    """The events of a run as they come. It starts the run; a page that goes ends it, however early it goes.
 
-    def send(item: bytes | None) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+    Attributes
+    ----------
+    started : bool
+        Whether this stream is the one that started it.
+    """
 
-    run.start(send)
-    try:
+    def __init__(self, run: Run) -> None:
+        self.run, self.queue = run, asyncio.Queue[bytes | None]()
+        self.loop = asyncio.get_running_loop()
+        self.started = run.start(self._send)
+        super().__init__(self._items(), media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.run.stop()
+
+    def _send(self, item: bytes | None) -> None:
+        """From the run's threads; at the lab's end nobody listens any more."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.queue.put_nowait, item)
+
+    async def _items(self) -> AsyncIterator[bytes]:
         while True:
             try:
-                item = await asyncio.wait_for(queue.get(), BEAT_SECONDS)
+                item = await asyncio.wait_for(self.queue.get(), BEAT_SECONDS)
             except TimeoutError:
                 yield ALIVE
                 continue
             if item is None:
                 return
             yield item
-    finally:
-        run.stop()
 
 
 def _json(record: Any, status: int = 200) -> Response:

@@ -55,6 +55,7 @@ class Listening:
             log_level="warning",
             lifespan="off",
             server_header=False,
+            http="h11",  # the parser whose limit of a head is set here
             ws="none",
             proxy_headers=False,
             timeout_graceful_shutdown=CLOSING_SECONDS,

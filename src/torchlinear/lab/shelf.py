@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from torchlinear.lab.safety import Refused
@@ -25,22 +25,30 @@ class Shelf(Generic[T]):
         How many are kept.
     heaviest : int
         How much they weigh together at most, but for the newest.
+    held : callable, optional
+        Whether a thing is in use: then it stays.
     """
 
-    def __init__(self, lost: str, most: int, heaviest: int) -> None:
-        self.lost, self.most, self.heaviest = lost, most, heaviest
+    def __init__(
+        self, lost: str, most: int, heaviest: int, held: Callable[[T], bool] = lambda _: False
+    ) -> None:
+        self.lost, self.most, self.heaviest, self.held = lost, most, heaviest, held
         self._things: OrderedDict[str, tuple[T, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def put(self, name: str, thing: T, weight: int) -> None:
-        """Add a thing."""
+        """Add a thing, or put it to the front again."""
         with self._lock:
             self._things[name] = thing, weight
-            while len(self._things) > 1 and (
-                len(self._things) > self.most
-                or sum(weight for _, weight in self._things.values()) > self.heaviest
-            ):
-                self._things.popitem(last=False)
+            self._things.move_to_end(name)
+            for old in [old for old, (other, _) in self._things.items() if not self.held(other)]:
+                if old == name or not self._overloaded():
+                    return
+                del self._things[old]
+
+    def _overloaded(self) -> bool:
+        heavy = sum(weight for _, weight in self._things.values()) > self.heaviest
+        return heavy or len(self._things) > self.most
 
     def get(self, name: str) -> T:
         """The thing called `name`."""

@@ -63,7 +63,7 @@ def end(done: Race, ids: Iterable[str]) -> dict[str, Any]:
 
 
 def named(done: Race, stage: Stage) -> Race:
-    """The race in the words of the plan: it ran on numbers whose columns had no names."""
+    """The race in the words of the plan: it ran on numbers without names, which were standardised already."""
     known = dict(zip(done.names, stage.plan.features))
 
     def reworded(sentence: Sentence) -> Sentence:
@@ -78,6 +78,7 @@ def named(done: Race, stage: Stage) -> Race:
         done,
         names=stage.plan.features,
         targets=stage.numbers.outputs,
+        units=replace(done.units, standardized=stage.plan.standardize),
         runners=tuple(replace(runner, why=reworded(runner.why)) for runner in done.runners),
         why=tuple(reworded(sentence) for sentence in done.why),
     )
