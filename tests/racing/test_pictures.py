@@ -140,9 +140,12 @@ def test_the_report_in_chinese_has_the_same_numbers_and_no_english(line: Race, t
         language: json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
         for language, page in pages.items()
     }
-    told = {language: (found.pop("words"), found["map"].pop("note")) for language, found in data.items()}
+    told = {
+        language: (found.pop("words"), found["map"].pop("note"), found["map"].pop("names"))
+        for language, found in data.items()
+    }
     assert data["en"] == data["zh"]
-    assert told["zh"] == (words("page", "zh"), "高度是全部 50 行数据上的损失。")
+    assert told["zh"] == (words("page", "zh"), "高度是全部 50 行数据上的损失。", ["x", "截距"])
     assert '<html lang="zh-CN">' in pages["zh"]
     assert '<html lang="en">' in pages["en"]
     shown = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", pages["zh"], flags=re.DOTALL)

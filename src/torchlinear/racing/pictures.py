@@ -138,9 +138,9 @@ def line_of(race: Race, coef: Array, grid: Array) -> Array:
     return np.asarray(race.loss.mean(eta)[:, 0].numpy())
 
 
-def names_of(race: Race) -> list[str]:
+def names_of(race: Race, intercept: str = INTERCEPT) -> list[str]:
     """What the flat coefficients (p + 1) k are called."""
-    own = [*race.names, INTERCEPT]
+    own = [*race.names, intercept]
     if len(race.targets) == 1:
         return own
     return [f"{name} ({target})" for name in own for target in race.targets]

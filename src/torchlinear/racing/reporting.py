@@ -79,12 +79,13 @@ def _add_map(race: Race, data: dict[str, Any], kept: dict[str, list[int]], langu
     axes = pair(race, None)
     ground = map_of(race, axes)
     note = of_map(ground, race.rows.n_rows, standardized=race.units.standardized)
+    names = names_of(race, Sentence("intercept_axis").told(language))
     data["map"] = {
         "x": numbers(ground.x[[0, -1]]),
         "y": numbers(ground.y[[0, -1]]),
         "lines": contour_lines(ground.x, ground.y, ground.gap),
         "best": numbers(race.units.inside(race.optimum.coef).numpy().ravel()[list(axes)]),
-        "names": [names_of(race)[axis] for axis in axes],
+        "names": [names[axis] for axis in axes],
         "note": joined(note, language),
     }
     for entry, runner in zip(data["runners"], race.runners):
