@@ -4,6 +4,10 @@ Misuse raises: the message names the argument, what came, what was expected and 
 Numerical failure never raises; it is a `Status` on the solution (see `loop.py`).
 """
 
+import sys
+import warnings
+from pathlib import Path
+
 __all__ = [
     "ConvergenceWarning",
     "DataError",
@@ -14,7 +18,10 @@ __all__ = [
     "RowsNeeded",
     "TorchlinearError",
     "TorchlinearWarning",
+    "warn_caller",
 ]
+
+PACKAGE = str(Path(__file__).parent)
 
 
 class TorchlinearError(Exception):
@@ -132,3 +139,11 @@ class ConvergenceWarning(TorchlinearWarning):
     >>> print(caught[0].message)
     training diverged: the loss grew without bound, ...
     """
+
+
+def warn_caller(message: str, category: type[Warning] = TorchlinearWarning) -> None:
+    """Warn, naming the line of the caller: the first that is not torchlinear's, however deep it was called from."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -13,7 +13,8 @@ from sklearn.datasets import load_iris
 from sklearn.multiclass import OneVsRestClassifier
 
 import torchlinear as tl
-from torchlinear.estimators.classifier import LabelledRows, LinearClassifier, Probabilities
+from torchlinear.estimators.classifier import LinearClassifier, Probabilities
+from torchlinear.estimators.labelled_rows import LabelledRows
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 LABELS = {

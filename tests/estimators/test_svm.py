@@ -74,7 +74,7 @@ def test_values_of_svc(
     factors = compute_class_weight(class_weight, classes=ours.classes_, y=labels, sample_weight=given)
     for j, number in enumerate([1] if count == 2 else range(count)):
         mine = labels == number
-        rest = factors[0] if count == 2 else 1.0  # liblinear's, see `MarginRows`
+        rest = factors[0] if count == 2 else 1.0  # liblinear's, see `RowsAgainstRest`
         each = np.where(mine, factors[number], rest) * (weight if weighted else 1.0)
 
         def cost(coef: Any, mine: Any = mine, each: Any = each) -> float:

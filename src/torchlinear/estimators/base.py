@@ -1,13 +1,12 @@
-"""What all faces share: parameters and rows validated, fitted attributes kept, tensors for tensors."""
+"""What all faces share: parameters and rows validated, a fit by its steps, fitted attributes kept."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from sklearn import get_config
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning as TheirConvergenceWarning
@@ -17,16 +16,21 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from torchlinear import errors
+from torchlinear.api import solve
 from torchlinear.engines.local import Local
-from torchlinear.errors import InvalidInput
+from torchlinear.errors import InvalidInput, warn_caller
+from torchlinear.estimators.exchange import as_tensor, device_of, like, to_dense, to_numpy
+from torchlinear.loop import Status
 from torchlinear.losses.squared import Squared
 from torchlinear.model import LinearModel
+from torchlinear.objective import Objective
 from torchlinear.penalties.base import Penalty
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows, TensorRows
+from torchlinear.solution import Solution
 from torchlinear.sparse import SparseRows, as_csr, is_sparse
 
-__all__ = ["ConvergenceWarning", "LinearEstimator", "LinearRegressor", "TrainingRows", "to_numpy"]
+__all__ = ["ConvergenceWarning", "LinearEstimator", "LinearRegressor", "TrainingRows", "iterations"]
 
 DTYPES = [np.float64, np.float32]
 
@@ -100,6 +104,11 @@ class TrainingRows:
         return np.asarray(numbers[:, np.newaxis] if self.flat else numbers)
 
     @property
+    def outputs(self) -> int:
+        """How many columns the coefficients have."""
+        return int(self.y.shape[1])
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights; the number of rows without any."""
         return float(_num_samples(self.X) if self.weight is None else self.weight.sum())
@@ -112,10 +121,10 @@ class TrainingRows:
     def tensors(self, target: Any = slice(None)) -> TensorRows | SparseRows:
         """The rows as tensors that share the arrays' memory, with some of the targets."""
         weight = None if self.weight is None else torch.from_numpy(self.weight)
-        y = _tensor(self.y[:, target])
+        y = as_tensor(self.y[:, target])
         if is_sparse(self.X):
             return SparseRows(as_csr(self.X), y, weight)
-        return TensorRows(_tensor(self.X), y, weight)
+        return TensorRows(as_tensor(self.X), y, weight)
 
 
 class LinearEstimator(BaseEstimator):  # type: ignore[misc]
@@ -130,8 +139,44 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
     # coef_ of a target of shape (n, 1) has one dimension, as Ridge's.
     _squeezes: ClassVar[bool] = False
     fit_intercept: bool
+    max_iter: Any
+    warm_start: bool
     coef_: Any
     intercept_: Any
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or sparse matrix, shape (n, p)
+            Rows; sparse ones never become dense.
+        y : array or tensor, shape (n,), or (n, k) of an estimator that takes several targets
+            Target; of a classifier labels of any kind.
+        sample_weight : float or array, shape (n,), optional
+            Weights, at least 0.
+
+        Returns
+        -------
+        LinearEstimator
+            Itself.
+
+        Raises
+        ------
+        InvalidInput
+            When a parameter is not what is expected, or the rows do not suit it.
+        """
+        self._check_parameters()
+        self._learn(self._rows(X, y, sample_weight))
+        return self
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+        """The rows of `fit`, validated."""
+        return TrainingRows(self, X, y, sample_weight)
+
+    def _learn(self, rows: Any) -> None:
+        """Set the fitted attributes from what `_rows` makes."""
+        raise NotImplementedError
 
     def _check_parameters(self) -> None:
         """Refuse parameters that `_parameter_constraints` does not allow, in scikit-learn's sentence."""
@@ -154,10 +199,22 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
     def module_(self) -> LinearModel:
         """The fitted model as a plain `nn.Module` that returns the linear predictor, on the CPU."""
         check_is_fitted(self)
-        dense = self.coef_.toarray() if hasattr(self.coef_, "toarray") else to_numpy(self.coef_)
-        beta = torch.from_numpy(np.atleast_2d(dense).T.copy())
-        last = np.broadcast_to(to_numpy(self.intercept_), beta.shape[1:]).astype(np.float64)
-        return LinearModel(torch.vstack([beta.double(), torch.from_numpy(last)]), dtype=beta.dtype)
+        return LinearModel(self._coefficients(), dtype=as_tensor(to_dense(self.coef_)).dtype)
+
+    def _coefficients(self) -> torch.Tensor:
+        """``coef_`` and, last, ``intercept_``, shape (p + 1, k), float64."""
+        beta = np.atleast_2d(to_dense(self.coef_)).T
+        last = np.broadcast_to(to_dense(self.intercept_), (1, beta.shape[1]))
+        return torch.from_numpy(np.vstack([beta, last]).astype(np.float64))
+
+    def _last(self, rows: TrainingRows) -> torch.Tensor | None:
+        """Where a warm start begins, shape (p + 1, k); None where there is none, or for rows of another shape."""
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        last = self._coefficients()
+        if not self.fit_intercept:
+            last[-1] = 0.0
+        return last if last.shape == (rows.X.shape[1] + 1, rows.outputs) else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -175,6 +232,25 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
             solution="nonnegative" if positive else "minimum_norm",
         )
 
+    def _minimise(
+        self, objective: Objective, solver: str = "auto", start: torch.Tensor | None = None
+    ) -> Solution:
+        """The optimum in at most `max_iter` iterations, with a warning where they are too few."""
+        direct = objective.loss.quadratic
+        limits: dict[str, Any] = {} if direct else {"max_epochs": int(self.max_iter) or 1, "start": start}
+        return self._checked(solve(objective, solver, infer=False, **limits), objective)
+
+    def _checked(self, found: Solution, objective: Objective) -> Solution:
+        """The solution, with a warning where something is wrong with it."""
+        fault = self._fault(found, objective)
+        if fault is not None:
+            warn_caller(f"{type(self).__name__}: {fault}", ConvergenceWarning)
+        return found
+
+    def _fault(self, found: Solution, objective: Objective) -> str | None:
+        """What is wrong with a solution, and what to do; None of an optimum."""
+        return None if found.status is Status.CONVERGED else f"fit {found.status.value}"
+
     def _keep(self, coef: NDArray[np.float64], rows: TrainingRows) -> None:
         """Set ``coef_`` and ``intercept_`` from (p + 1, k), in the dtype and on the device of X."""
         kept = coef.astype(rows.X.dtype)
@@ -185,7 +261,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
-    """A regressor whose prediction is the linear predictor."""
+    """A regressor; its prediction is the linear predictor unless `_mean` says otherwise."""
 
     def predict(self, X: Any) -> Any:
         """Predict the target.
@@ -200,34 +276,17 @@ class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
         array or tensor, shape (n,) or (n, k)
             Predictions; a tensor on the same device when X is a tensor.
         """
-        return like(device_of(X), self._eta(X))
+        return like(device_of(X), self._mean(self._eta(X)))
+
+    def _mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The prediction of a linear predictor."""
+        return eta
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R squared of the predictions; arrays or tensors."""
         return float(super().score(to_numpy(X), to_numpy(y), to_numpy(sample_weight)))
 
 
-def to_numpy(values: Any) -> Any:
-    """A tensor as an array that shares its memory where it can, a sparse one as a CSR array; else as it is."""
-    if is_sparse(values) and isinstance(values, torch.Tensor):
-        X = as_csr(values)
-        parts = (X.values().numpy(), X.col_indices().numpy(), X.crow_indices().numpy())
-        return csr_array(parts, shape=tuple(X.shape))
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
-
-
-def device_of(values: Any) -> torch.device | None:
-    """Where a tensor lies; None for anything else."""
-    return values.device if isinstance(values, torch.Tensor) else None
-
-
-def like(device: torch.device | None, values: Any) -> Any:
-    """An array as a tensor on `device`; the array itself without one."""
-    return values if device is None else torch.as_tensor(values, device=device)
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor over the array's memory; a copy where torch could not use it."""
-    if not array.flags.writeable or any(step < 0 for step in array.strides):
-        array = array.copy()
-    return torch.from_numpy(array)
+def iterations(found: Solution) -> int:
+    """How many iterations a solution took, at least 1, as scikit-learn counts."""
+    return max(1, found.history.seen)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from sklearn.base import MultiOutputMixin
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.validation import check_is_fitted
 
-from torchlinear.api import objective_of, solve
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import LinearRegressor, TrainingRows, to_numpy
-from torchlinear.losses.squared import Squared
+from torchlinear.estimators.base import TrainingRows
+from torchlinear.estimators.penalised import PenalisedRegressor
+from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.elastic_net import L1L2
-from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["ElasticNet"]
 
-Array = NDArray[np.float64]
 
-
-class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
+class ElasticNet(PenalisedRegressor):
     """Least squares with the elastic-net penalty, with scikit-learn's names and meaning.
 
     It minimises ``1 / 2 * average((y - X coef - intercept)**2, weights=sample_weight) + alpha * l1_ratio *
@@ -75,22 +65,12 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "fit_intercept": ["boolean"],
+        **PenalisedRegressor._parameter_constraints,
         "precompute": ["boolean", "array-like"],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "copy_X": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
         "positive": ["boolean"],
-        "random_state": ["random_state"],
-        "selection": [StrOptions({"cyclic", "random"})],
     }
     __metadata_request__fit: ClassVar[dict[str, Any]] = {"check_input": UNUSED}
-    _sums_show_nonfinite = True
     _squeezes = True
-    _takes_sparse = True
 
     def __init__(
         self,
@@ -124,12 +104,8 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows; sparse ones never become dense.
-        y : array or tensor, shape (n,) or (n, k)
-            Targets.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
+        X, y, sample_weight
+            As for every estimator.
         check_input : bool
             Accepted for compatibility; input is always checked.
 
@@ -137,49 +113,18 @@ class ElasticNet(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         -------
         ElasticNet
             Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
         """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+        return super().fit(X, y, sample_weight)
+
+    def _learn(self, rows: TrainingRows) -> None:
         self._check_gram(rows)
-        objective = objective_of(
-            Squared(),
-            L1L2(2.0 * float(self.alpha), float(self.l1_ratio)),  # scikit-learn's squared loss is halved
-            rows.tensors(),
-            intercept=self.fit_intercept,
-            precision="double",  # no standard errors here
-            solution="nonnegative" if self.positive else "drop",
-        )
-        assert isinstance(objective, QuadraticObjective)
-        solution = solve(objective, start=self._start(rows))
-        self._keep(solution.coef.numpy(), rows)
-        gaps = objective.gaps(solution.coef) / rows.total_weight
-        one = rows.y.shape[1] == 1
-        self.dual_gap_ = gaps[0] if one else gaps
-        self.n_iter_: Any = 1 if one else [1] * rows.y.shape[1]
-        return self
+        self._solved(rows)
 
-    @property
-    def sparse_coef_(self) -> csr_array:
-        """The coefficients as a sparse array, shape (1, p) or (k, p)."""
-        check_is_fitted(self)
-        return csr_array(np.atleast_2d(to_numpy(self.coef_)))
-
-    def _start(self, rows: TrainingRows) -> torch.Tensor | None:
-        """Coefficients of the last fit, where `fit` is to begin there."""
-        shape = (rows.y.shape[1], rows.X.shape[1])
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        coef = np.atleast_2d(to_numpy(self.coef_)).astype(np.float64)
-        if coef.shape != shape:
-            return None
-        return torch.from_numpy(np.vstack([coef.T, np.zeros((1, shape[0]))]))
+    def _penalty(self) -> Penalty:
+        return L1L2(2.0 * float(self.alpha), float(self.l1_ratio))
 
     def _check_gram(self, rows: TrainingRows) -> None:
+        """Refuse second moments of another shape; torchlinear uses none but its own."""
         p = rows.X.shape[1]
         if not isinstance(self.precompute, bool | np.bool_) and np.shape(self.precompute) != (p, p):
             raise InvalidInput(

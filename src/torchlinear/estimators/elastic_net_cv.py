@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from torchlinear.estimators.base import to_numpy
+from torchlinear.estimators.exchange import to_numpy
 from torchlinear.estimators.penalised_cv import PenalisedCV
 
 __all__ = ["ElasticNetCV"]

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from copy import copy
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import RegressorMixin
+from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
 from torchlinear.api import objective_of, solve
 from torchlinear.errors import DataError, InvalidInput
-from torchlinear.estimators.base import (
-    ConvergenceWarning,
-    LinearEstimator,
-    TrainingRows,
-    device_of,
-    like,
-    to_numpy,
-)
-from torchlinear.loop import Status
+from torchlinear.estimators.base import LinearRegressor, TrainingRows, iterations
+from torchlinear.estimators.exchange import to_numpy
 from torchlinear.losses.family import Family
 from torchlinear.losses.gamma import Gamma
 from torchlinear.losses.poisson import Poisson
@@ -36,7 +28,7 @@ from torchlinear.penalties.l2 import L2
 __all__ = ["GammaRegressor", "PoissonRegressor", "TweedieRegressor"]
 
 
-class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]
+class GeneralizedRegressor(LinearRegressor):
     """What the three share: half the mean deviance plus ``alpha / 2`` times the squares of the coefficients."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -82,46 +74,17 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
             tags.target_tags.positive_only = False
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Target.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        object
-            Itself.
-        """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         loss, tensors = self._loss(), rows.tensors()
         _refuse(loss, tensors.y)
         penalty = L2(loss.multiple * self.alpha) if self.alpha else None
         objective = objective_of(
             loss, penalty, tensors, intercept=self.fit_intercept, solution="minimum_norm"
         )
-        start = self._last(rows) if self.warm_start and hasattr(self, "coef_") else None
-        options: dict[str, Any] = {} if loss.quadratic else {"max_epochs": int(self.max_iter), "start": start}
-        found = solve(objective, "auto" if loss.quadratic else "newton", infer=False, **options)
-        if found.status is not Status.CONVERGED:
-            warnings.warn(
-                f"{type(self).__name__}: fit {found.status.value}", ConvergenceWarning, stacklevel=2
-            )
-        self.n_iter_ = max(1, found.history.seen)
+        solver = "auto" if loss.quadratic else "newton"
+        found = self._minimise(objective, solver, self._last(rows))
+        self.n_iter_ = iterations(found)
         self._keep(self._shortest(found.coef, rows).numpy(), rows)
-        return self
-
-    def _last(self, rows: TrainingRows) -> torch.Tensor | None:
-        """Where the last fit ended, shape (p + 1, 1)."""
-        last = np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64)
-        return torch.from_numpy(last[:, None]) if len(last) == rows.X.shape[1] + 1 else None
 
     def _shortest(self, coef: torch.Tensor, rows: TrainingRows) -> torch.Tensor:
         """Of the coefficients with the same predictions those of least norm, shape (p + 1, 1)."""
@@ -132,20 +95,8 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         same.y = torch.cat([block.predict(coef) for block in blocks]).numpy()
         return solve(self._squared(same.tensors(), None)).coef
 
-    def predict(self, X: Any) -> Any:
-        """Predict the mean of the target.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-
-        Returns
-        -------
-        array or tensor, shape (n,)
-            Means; a tensor on the same device when X is a tensor.
-        """
-        return like(device_of(X), self._loss().mean(torch.from_numpy(self._eta(X))).numpy())
+    def _mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._loss().mean(torch.from_numpy(eta)).numpy())
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """D squared: the share of the deviance that the model explains, 1 at best, 0 for the mean.
@@ -162,7 +113,8 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         Returns
         -------
         float
-            ``1 - deviance / null deviance``.
+            ``1 - deviance / null deviance``; of a constant target 1 where it is met and 0 where it is not, as
+            `r2_score` has it.
         """
         eta = self._eta(X).astype(np.float64)
         target = check_array(to_numpy(y), ensure_2d=False, dtype=np.float64)
@@ -170,6 +122,8 @@ class GeneralizedRegressor(RegressorMixin, LinearEstimator):  # type: ignore[mis
         weight = _check_sample_weight(to_numpy(sample_weight), eta[:, None], dtype=np.float64)
         loss, column = self._loss(), torch.tensor(target).reshape(len(eta), 1)
         _refuse(loss, column)
+        if np.ptp(target[weight > 0]) == 0:
+            return float(np.allclose(self._mean(eta), target.ravel()))
         mean = torch.tensor(np.average(target.ravel(), weights=weight), dtype=torch.float64)
         null = loss.predictor(mean).expand(len(eta), 1)
         least = loss.least(column)
@@ -229,38 +183,17 @@ class PoissonRegressor(GeneralizedRegressor):
 class GammaRegressor(GeneralizedRegressor):
     """Gamma regression with the log link, with scikit-learn's names and meaning.
 
-    It minimises ``sum(w * deviance) / (2 * sum(w)) + alpha / 2 * sum(coef**2)`` to the last digits, by Newton's
-    method. Without a penalty and with columns that depend on one another, the solution of least norm is returned.
+    It minimises what `PoissonRegressor` does, of the Gamma deviance.
 
     Parameters
     ----------
-    alpha : float
-        Strength of the L2 penalty, at least 0; 1 by default, as scikit-learn's.
-    fit_intercept : bool
-        Whether to fit an intercept, which is not penalised.
-    solver : {"lbfgs", "newton-cholesky"}
-        Accepted for compatibility; both mean torchlinear's Newton.
-    max_iter : int
-        Iterations at most.
-    tol : float
-        Accepted for compatibility; the optimum is reached whatever it says.
-    warm_start : bool
-        Whether to start from the last fit.
-    verbose : int
-        Accepted for compatibility; nothing is printed.
+    alpha, fit_intercept, solver, max_iter, tol, warm_start, verbose
+        As of `PoissonRegressor`.
 
     Attributes
     ----------
-    coef_ : array or tensor, shape (p,)
-        Coefficients of the linear predictor, in the dtype of X; a tensor when X was one.
-    intercept_ : float
-        Intercept.
-    n_iter_ : int
-        Iterations that were taken.
-    n_features_in_ : int
-        p.
-    module_ : LinearModel
-        The linear predictor as a plain `nn.Module`.
+    coef_, intercept_, n_iter_, n_features_in_, module_
+        As of `PoissonRegressor`.
 
     Examples
     --------
@@ -277,43 +210,22 @@ class GammaRegressor(GeneralizedRegressor):
 class TweedieRegressor(GeneralizedRegressor):
     """Regression with a variance that is a power of the mean, with scikit-learn's names and meaning.
 
-    It minimises ``sum(w * deviance) / (2 * sum(w)) + alpha / 2 * sum(coef**2)`` to the last digits, by Newton's
-    method. Without a penalty and with columns that depend on one another, the solution of least norm is returned.
+    It minimises what `PoissonRegressor` does, of the Tweedie deviance; the normal one has an exact solution.
 
     Parameters
     ----------
     power : float
         Power of the mean: 0 normal, 1 Poisson, between 1 and 2 amounts of which many are 0, 2 Gamma, 3 inverse
         Gaussian. None between 0 and 1 exists.
-    alpha : float
-        Strength of the L2 penalty, at least 0; 1 by default, as scikit-learn's.
-    fit_intercept : bool
-        Whether to fit an intercept, which is not penalised.
     link : {"auto", "identity", "log"}
         How the linear predictor tells the mean; "auto" is the identity for a power of at most 0, else the log.
-    solver : {"lbfgs", "newton-cholesky"}
-        Accepted for compatibility; both mean torchlinear's Newton.
-    max_iter : int
-        Iterations at most.
-    tol : float
-        Accepted for compatibility; the optimum is reached whatever it says.
-    warm_start : bool
-        Whether to start from the last fit.
-    verbose : int
-        Accepted for compatibility; nothing is printed.
+    alpha, fit_intercept, solver, max_iter, tol, warm_start, verbose
+        As of `PoissonRegressor`.
 
     Attributes
     ----------
-    coef_ : array or tensor, shape (p,)
-        Coefficients of the linear predictor, in the dtype of X; a tensor when X was one.
-    intercept_ : float
-        Intercept.
-    n_iter_ : int
-        Iterations that were taken.
-    n_features_in_ : int
-        p.
-    module_ : LinearModel
-        The linear predictor as a plain `nn.Module`.
+    coef_, intercept_, n_iter_, n_features_in_, module_
+        As of `PoissonRegressor`.
 
     Examples
     --------

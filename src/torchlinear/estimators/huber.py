@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from torchlinear.engines.local import Local, single_threaded_blas
-from torchlinear.errors import ConvergenceWarning
-from torchlinear.estimators.base import LinearRegressor, TrainingRows, like, to_numpy
+from torchlinear.errors import warn_caller
+from torchlinear.estimators.base import ConvergenceWarning, LinearRegressor, TrainingRows
+from torchlinear.estimators.exchange import like
 from torchlinear.solvers.concomitant import Problem, minimise
 
 __all__ = ["HuberRegressor"]
@@ -50,7 +50,7 @@ class HuberRegressor(LinearRegressor):
         Intercept.
     scale_ : float
         Scale of the residuals.
-    outliers_ : array of bool, shape (n,)
+    outliers_ : array or tensor of bool, shape (n,)
         Rows whose residual is beyond ``epsilon * scale_``.
     n_iter_ : int
         Steps that were taken.
@@ -81,6 +81,8 @@ class HuberRegressor(LinearRegressor):
         "tol": [Interval(Real, 0.0, None, closed="left")],
     }
 
+    scale_: float
+
     def __init__(
         self,
         *,
@@ -98,56 +100,31 @@ class HuberRegressor(LinearRegressor):
         self.fit_intercept = fit_intercept
         self.tol = tol
 
-    @single_threaded_blas()
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Target.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        HuberRegressor
-            Itself.
-        """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         alpha = np.full(rows.X.shape[1], float(self.alpha))
-        problem = Problem(Local().load(rows.tensors()), float(self.epsilon), alpha, self.fit_intercept)
-        warm = self.warm_start and hasattr(self, "coef_")
-        found = minimise(
-            problem,
-            *(self._last() if warm else self._first(rows)),
-            rounds=int(self.max_iter),
-            kept=float(self.tol) if warm else 0.0,
-        )
+        last = self._last(rows)
+        with single_threaded_blas():
+            problem = Problem(Local().load(rows.tensors()), float(self.epsilon), alpha, self.fit_intercept)
+            found = minimise(
+                problem,
+                *(self._first(rows) if last is None else (last.numpy()[:, 0], self.scale_)),
+                rounds=int(self.max_iter),
+                kept=0.0 if last is None else float(self.tol),
+            )
         if not found.settled:
-            warnings.warn(
+            warn_caller(
                 f"HuberRegressor used max_iter={self.max_iter} steps and its slope is still {found.slope:.1e}; "
                 "raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self._keep(found.coef[:, np.newaxis], rows)
         self.scale_, self.n_iter_ = found.scale, found.rounds
         residual = rows.y[:, 0] - rows.X @ found.coef[:-1] - found.coef[-1]
         self.outliers_ = like(rows.device, np.abs(residual) > self.scale_ * self.epsilon)
-        return self
 
     def _first(self, rows: TrainingRows) -> tuple[Array, float]:
         """The mean of the target, and its deviation."""
-        y = rows.y[:, 0].astype(np.float64)
-        weight = np.ones_like(y) if rows.weight is None else rows.weight
+        y, weight = rows.y[:, 0].astype(np.float64), rows.weights
         mean = np.average(y, weights=weight) if self.fit_intercept else 0.0
         scale = float(np.sqrt(np.average(np.square(y - mean), weights=weight)))
         return np.append(np.zeros(rows.X.shape[1]), mean), scale or 1.0
-
-    def _last(self) -> tuple[Array, float]:
-        """Where the last fit ended."""
-        return np.append(to_numpy(self.coef_), to_numpy(self.intercept_)).astype(np.float64), self.scale_

@@ -42,9 +42,8 @@ class Lasso(ElasticNet):
     array([2.6, 0. ])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: allowed for name, allowed in ElasticNet._parameter_constraints.items() if name != "l1_ratio"
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = {**ElasticNet._parameter_constraints}
+    del _parameter_constraints["l1_ratio"]
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from torchlinear.engines.local import single_threaded_blas
-from torchlinear.errors import ConvergenceWarning, InvalidInput
+from torchlinear.errors import ConvergenceWarning, InvalidInput, warn_caller
 from torchlinear.inputs import resolve_device
 from torchlinear.labels import Label, decode
 from torchlinear.loop import Status
@@ -165,9 +165,7 @@ class LinearProbe:
         self.penalty, self.status, self.gap = L2(float(alpha[0])), fitted.status, float(fitted.gap[0])
         self.module = _layer(fitted.coef[0], rows.dtype, self.intercept)
         if self.status is not Status.CONVERGED:
-            import warnings
-
-            warnings.warn(f"fit {self.status.value}", ConvergenceWarning, stacklevel=2)
+            warn_caller(f"fit {self.status.value}", ConvergenceWarning)
         return self
 
     def logits(self, X: Any) -> Tensor:
@@ -241,7 +239,7 @@ class LinearProbe:
 
     def __repr__(self) -> str:
         if not hasattr(self, "module"):
-            return f"LinearProbe({'not fitted'})"
+            return "LinearProbe(not fitted)"
         p, k = self.module.in_features, self.module.out_features
         return f"LinearProbe({p} features, {k} classes, {self.penalty}, {self.status.label})"
 

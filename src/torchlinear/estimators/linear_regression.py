@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from sklearn.base import MultiOutputMixin
 from sklearn.utils._param_validation import Interval
@@ -81,30 +81,11 @@ class LinearRegression(MultiOutputMixin, LinearRegressor):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.positive = positive
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,) or (n, k)
-            Targets.
-        sample_weight : array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        LinearRegression
-            Itself.
-        """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         objective = self._squared(rows.tensors(), None, positive=self.positive)
         self._keep(solve(objective).coef.numpy(), rows)
         self.rank_ = objective.evidence.rank
         self.singular_ = objective.singular()[: min(rows.X.shape)].astype(rows.X.dtype)
-        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

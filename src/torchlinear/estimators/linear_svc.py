@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from copy import copy
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils import compute_class_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
-from torchlinear.api import objective_of, solve
+from torchlinear.api import objective_of
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import ConvergenceWarning
-from torchlinear.estimators.classifier import LabelledRows, LinearClassifier
+from torchlinear.estimators.base import iterations
+from torchlinear.estimators.classifier import LinearClassifier
+from torchlinear.estimators.labelled_rows import RowsAgainstRest
 from torchlinear.estimators.logistic import penalty_of
-from torchlinear.loop import Status
+from torchlinear.estimators.support_vectors import SupportVectors
 from torchlinear.losses.base import Loss
 from torchlinear.losses.hinge import Hinge
 from torchlinear.losses.squared_hinge import SquaredHinge
@@ -29,41 +25,7 @@ __all__ = ["LinearSVC"]
 LOSSES: dict[str, type[Loss]] = {"hinge": Hinge, "squared_hinge": SquaredHinge}
 
 
-class MarginRows(LabelledRows):
-    """Validated rows of a classifier of one class against the rest.
-
-    Attributes
-    ----------
-    factors : ndarray, shape (c,)
-        What `class_weight` says of each class: of two it weights the rows of both, of more in each problem those of
-        its own class only, as in liblinear.
-    """
-
-    def __init__(self, estimator: LinearSVC, X: Any, y: Any, sample_weight: Any) -> None:
-        super().__init__(estimator, X, y, sample_weight)
-        self.factors = compute_class_weight(
-            estimator.class_weight,
-            classes=self.classes,
-            y=self.classes[self.codes],
-            sample_weight=self.weight,
-        )
-
-    def _by_class(self, class_weight: Any) -> NDArray[Any]:
-        return np.ones(len(self.codes))  # they differ from problem to problem
-
-    def against_rest(self, number: int) -> MarginRows:
-        """The same rows with 1 for a class and 0 for the others as targets; of two classes, for the second."""
-        one = copy(self)
-        mine = self.codes == number
-        one.y = mine.astype(np.float64)[:, np.newaxis]
-        others = self.factors[0] if len(self.classes) == 2 else 1.0
-        factors = np.where(mine, self.factors[number], others)
-        if (factors != 1.0).any():
-            one.weight = self.weights * factors
-        return one
-
-
-class LinearSVC(SparseCoefMixin, LinearClassifier):  # type: ignore[misc]
+class LinearSVC(SparseCoefMixin, LinearClassifier, SupportVectors):  # type: ignore[misc]
     """Linear support vector classification, with scikit-learn's names and meaning.
 
     It minimises ``C sum(w loss) + |coef|^2 / 2`` (with penalty="l1" ``|coef|_1``) to the last digits, whatever `dual`
@@ -117,20 +79,12 @@ class LinearSVC(SparseCoefMixin, LinearClassifier):  # type: ignore[misc]
     (['no', 'yes'], [[2.0]], [-3.0])
     """
 
-    _takes_sparse = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SupportVectors._parameter_constraints,
         "penalty": [StrOptions({"l1", "l2"})],
         "loss": [StrOptions(set(LOSSES))],
-        "dual": ["boolean", StrOptions({"auto"})],
-        "tol": [Interval(Real, 0.0, None, closed="neither")],
-        "C": [Interval(Real, 0.0, None, closed="neither")],
         "multi_class": [StrOptions({"ovr", "crammer_singer"})],
-        "fit_intercept": ["boolean"],
-        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [None, dict, StrOptions({"balanced"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -162,70 +116,30 @@ class LinearSVC(SparseCoefMixin, LinearClassifier):  # type: ignore[misc]
         self.random_state = random_state
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Labels.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        LinearSVC
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, or there is only one class.
-        """
-        self._check_parameters()
-        self._check_combination()
-        rows = MarginRows(self, X, y, sample_weight)
-        rows.need_two_classes()
-        numbers = [1] if len(rows.classes) == 2 else range(len(rows.classes))
-        found = [self._solved(rows.against_rest(number), rows.total_weight) for number in numbers]
-        self.classes_ = rows.classes
-        self.n_iter_ = max(1, *(part.history.seen for part in found))
-        self._keep(np.column_stack([part.coef.numpy() for part in found]), rows)
-        return self
-
-    def _solved(self, rows: MarginRows, total: float) -> Solution:
-        """Coefficients of one problem at its optimum, shape (p + 1, 1)."""
-        strength = 1.0 / (self.C * rows.total_weight) if rows.total_weight else 1.0 / (self.C * total)
-        objective = objective_of(
-            LOSSES[self.loss](),
-            penalty_of(strength, float(self.penalty == "l1")),
-            rows.tensors(),
-            intercept=self.fit_intercept,
-        )
-        found = solve(objective, infer=False, max_epochs=int(self.max_iter) or 1)
-        if found.status is not Status.CONVERGED:
-            warnings.warn(f"LinearSVC: fit {found.status.value}", ConvergenceWarning, stacklevel=3)
-        return found
-
-    def _check_combination(self) -> None:
-        """Refuse the combinations that scikit-learn refuses, in its words, and the one that is not there."""
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         if self.multi_class == "crammer_singer":
             raise InvalidInput(
                 "LinearSVC takes multi_class='ovr', each class against the rest, not 'crammer_singer'; for scores that "
                 "are fitted jointly use LogisticRegression."
             )
-        reason = None
-        if self.penalty == "l1" and self.loss == "hinge":
-            reason = "The combination of penalty='l1' and loss='hinge' is not supported"
-        elif (self.loss == "hinge" and self.dual is False) or (self.penalty == "l1" and self.dual is True):
-            reason = (
-                f"The combination of penalty='{self.penalty}' and loss='{self.loss}' are not supported when "
-                f"dual={self.dual}"
-            )
-        if reason is not None:
-            raise InvalidInput(
-                f"Unsupported set of arguments: {reason}, Parameters: penalty={self.penalty!r}, loss={self.loss!r}, "
-                f"dual={self.dual!r}"
-            )
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> RowsAgainstRest:
+        rows = RowsAgainstRest(self, X, y, sample_weight)
+        rows.need_two_classes()
+        return rows
+
+    def _learn(self, rows: RowsAgainstRest) -> None:
+        found = [self._solved(problem, rows.total_weight) for problem in rows.problems()]
+        self.n_iter_ = max(iterations(part) for part in found)
+        self._keep(np.column_stack([part.coef.numpy() for part in found]), rows)
+
+    def _solved(self, rows: RowsAgainstRest, total: float) -> Solution:
+        """The optimum of one problem; `total` is the weight of the rows without those of classes."""
+        objective = objective_of(
+            LOSSES[self.loss](),
+            penalty_of(1.0 / (self.C * (rows.total_weight or total)), float(self.penalty == "l1")),
+            rows.tensors(),
+            intercept=self.fit_intercept,
+        )
+        return self._minimise(objective)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from numbers import Real
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from torchlinear.api import objective_of, solve
-from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import ConvergenceWarning, LinearRegressor, TrainingRows
-from torchlinear.loop import Status
+from torchlinear.api import objective_of
+from torchlinear.estimators.base import LinearRegressor, TrainingRows, iterations
+from torchlinear.estimators.support_vectors import SupportVectors
 from torchlinear.losses.epsilon_insensitive import EpsilonInsensitive, Tube
 from torchlinear.losses.squared_epsilon_insensitive import SquaredEpsilonInsensitive
 from torchlinear.penalties.l2 import L2
@@ -24,7 +22,7 @@ LOSSES: dict[str, type[Tube]] = {
 }
 
 
-class LinearSVR(LinearRegressor):
+class LinearSVR(LinearRegressor, SupportVectors):
     """Linear support vector regression, with scikit-learn's names and meaning.
 
     It minimises ``C sum(w loss) + |coef|^2 / 2`` to the last digits, whatever `dual` says. The intercept is never
@@ -70,18 +68,10 @@ class LinearSVR(LinearRegressor):
     (array([2.]), array([1.]))
     """
 
-    _takes_sparse = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SupportVectors._parameter_constraints,
         "epsilon": [Interval(Real, 0.0, None, closed="left")],
-        "tol": [Interval(Real, 0.0, None, closed="neither")],
-        "C": [Interval(Real, 0.0, None, closed="neither")],
         "loss": [StrOptions(set(LOSSES))],
-        "fit_intercept": ["boolean"],
-        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "dual": ["boolean", StrOptions({"auto"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -109,46 +99,15 @@ class LinearSVR(LinearRegressor):
         self.random_state = random_state
         self.max_iter = max_iter
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Target.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        LinearSVR
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
-        """
-        self._check_parameters()
-        if self.loss == "epsilon_insensitive" and self.dual is False:
-            raise InvalidInput(
-                "Unsupported set of arguments: The combination of penalty='l2' and loss='epsilon_insensitive' are not "
-                f"supported when dual=False, Parameters: penalty='l2', loss={self.loss!r}, dual={self.dual!r}"
-            )
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         objective = objective_of(
             LOSSES[self.loss](float(self.epsilon)),
             L2(1.0 / (self.C * rows.total_weight)),
             rows.tensors(),
             intercept=self.fit_intercept,
         )
-        found = solve(objective, infer=False, max_epochs=int(self.max_iter) or 1)
-        if found.status is not Status.CONVERGED:
-            warnings.warn(f"LinearSVR: fit {found.status.value}", ConvergenceWarning, stacklevel=2)
+        found = self._minimise(objective)
         self._keep(found.coef.numpy(), rows)
         if self.fit_intercept:
             self.intercept_ = self.intercept_.reshape(1)  # as scikit-learn's
-        self.n_iter_ = max(1, found.history.seen)
-        return self
+        self.n_iter_ = iterations(found)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
-from torchlinear.api import objective_of, solve
+from torchlinear.api import objective_of
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import ConvergenceWarning, to_numpy
-from torchlinear.estimators.classifier import LabelledRows, LinearClassifier, Probabilities
+from torchlinear.estimators.base import iterations
+from torchlinear.estimators.classifier import LinearClassifier, Probabilities
+from torchlinear.estimators.labelled_rows import LabelledRows
+from torchlinear.estimators.logistic_deprecated import UNSAID, name_of_penalty, warn_of_parameters
 from torchlinear.information import information, separated
 from torchlinear.loop import Status
 from torchlinear.losses.base import Loss
@@ -48,31 +49,45 @@ class LogisticClassifier(SparseCoefMixin, Probabilities, LinearClassifier):  # t
     """What logistic regressions share: the problem of some rows, and its solution kept."""
 
     _takes_sparse = True
-    fit_intercept: bool
-    max_iter: int
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions(SOLVERS)],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "n_jobs": [None, Integral],
+    }
     solver: str
     penalty: str | None
     dual: bool
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
+        rows = super()._rows(X, y, sample_weight)
+        self._refuse_many(len(rows.classes))
+        rows.need_two_classes()
+        return rows
 
     def _solved(
         self, rows: LabelledRows, C: float, l1_ratio: float, start: torch.Tensor | None = None
     ) -> Solution:
         """Coefficients at the optimum of ``C sum(w loss) + penalty``, shape (p + 1, 1) or (p + 1, c)."""
-        classes = len(rows.classes)
-        loss: Loss = Binomial() if classes == 2 else Softmax()
+        loss: Loss = Binomial() if rows.outputs == 1 else Softmax()
         objective = objective_of(
             loss,
             penalty_of(0.0 if math.inf == C else 1.0 / (C * rows.total_weight), l1_ratio),
             rows.tensors(),
             intercept=self.fit_intercept,
-            n_outputs=1 if classes == 2 else classes,
+            n_outputs=rows.outputs,
         )
-        found = solve(objective, infer=False, start=start, max_epochs=int(self.max_iter) or 1)
+        return self._minimise(objective, start=start)
+
+    def _fault(self, found: Solution, objective: Objective) -> str | None:
         grow = found.separated or _separating(objective, found)
-        if grow or found.status is not Status.CONVERGED:
-            said = self._told_apart(objective.rows.names, grow) if grow else f"fit {found.status.value}"
-            warnings.warn(f"{type(self).__name__}: {said}", ConvergenceWarning, stacklevel=3)
-        return found
+        return self._told_apart(objective.rows.names, grow) if grow else super()._fault(found, objective)
 
     def _told_apart(self, names: tuple[str, ...], grow: tuple[str, ...]) -> str:
         """That these features separate the classes, by the names that the user's frame gives them."""
@@ -170,29 +185,16 @@ class LogisticRegression(LogisticClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "penalty": [
-            StrOptions({"l1", "l2", "elasticnet"}),
-            None,
-            Hidden(StrOptions({"deprecated"})),
-        ],
+        **LogisticClassifier._parameter_constraints,
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({UNSAID}))],
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "dual": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "fit_intercept": ["boolean"],
-        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "random_state": ["random_state"],
-        "solver": [StrOptions(SOLVERS)],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "n_jobs": [None, Integral],
     }
 
     def __init__(
         self,
-        penalty: str | None = "deprecated",
+        penalty: str | None = UNSAID,
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
@@ -223,95 +225,25 @@ class LogisticRegression(LogisticClassifier):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array or tensor, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Labels.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        LogisticRegression
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, or there is only one class.
-        """
-        self._check_parameters()
-        C, l1_ratio = self._strength()
-        if self.n_jobs is not None:
-            warnings.warn(
-                "'n_jobs' has no effect since 1.8 and will be removed in 1.10. You provided "
-                f"'n_jobs={self.n_jobs}', please leave it unspecified.",
-                FutureWarning,
-                stacklevel=2,
-            )
-        rows = LabelledRows(self, X, y, sample_weight)
-        self._refuse_many(len(rows.classes))
-        rows.need_two_classes()
-        found = self._solved(rows, C, l1_ratio, self._last(rows) if self.warm_start else None)
-        self.classes_ = rows.classes
-        self.n_iter_ = np.array([max(1, found.history.seen)], dtype=np.int32)
-        self._keep(found.coef.numpy(), rows)
-        return self
-
-    def _strength(self) -> tuple[float, float]:
-        """C and the share of L1 that the parameters say, the deprecated one included."""
-        ratio = 0.0 if self.l1_ratio is None else float(self.l1_ratio)
-        if self.penalty == "deprecated":
-            if self.l1_ratio is None:
-                warnings.warn(
-                    "'l1_ratio=None' was deprecated in version 1.8 and will trigger an error in 1.10. Use "
-                    "0<=l1_ratio<=1 instead.",
-                    FutureWarning,
-                    stacklevel=3,
-                )
-            named = "l2" if ratio == 0 else "l1" if ratio == 1 else "elasticnet"
-            self._check_solver(None if math.inf == self.C else named)
-            return float(self.C), ratio
-        warnings.warn(
-            "'penalty' was deprecated in version 1.8 and will be removed in 1.10. To avoid this warning, leave "
-            "'penalty' set to its default value and use 'l1_ratio' or 'C' instead. Use l1_ratio=0 instead of "
-            "penalty='l2', l1_ratio=1 instead of penalty='l1', l1_ratio set to a float between 0 and 1 instead of "
-            "penalty='elasticnet', and C=np.inf instead of penalty=None.",
-            FutureWarning,
-            stacklevel=3,
-        )
-        self._check_solver(self.penalty)
-        self._warn_of_contradictions()
-        if self.penalty == "elasticnet" and self.l1_ratio is None:
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        warn_of_parameters(self)
+        name = self._penalty_name()
+        self._check_solver(name)
+        if name == "elasticnet" and self.l1_ratio is None:
             raise InvalidInput("l1_ratio must be specified when penalty is elasticnet.")
-        shares = {"l1": 1.0, "l2": 0.0, "elasticnet": ratio, None: 0.0}
-        return math.inf if self.penalty is None else float(self.C), shares[self.penalty]
 
-    def _warn_of_contradictions(self) -> None:
-        """Warn of a deprecated `penalty` that says otherwise than `C` and `l1_ratio`, as scikit-learn does."""
-        ratio = self.l1_ratio
-        if self.penalty != "elasticnet" and ratio is not None and 0 < ratio < 1:
-            warnings.warn(
-                f"l1_ratio parameter is only used when penalty is 'elasticnet'. Got (penalty={self.penalty})",
-                stacklevel=4,
-            )
-        if (self.penalty == "l2" and ratio != 0) or (self.penalty == "l1" and ratio != 1):
-            warnings.warn(
-                f"Inconsistent values: penalty={self.penalty} with l1_ratio={ratio}. penalty is deprecated. "
-                "Please use l1_ratio only.",
-                stacklevel=4,
-            )
-        if self.penalty is None and self.C != 1.0:
-            warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=4)
+    def _penalty_name(self) -> str | None:
+        return name_of_penalty(self.penalty, self.l1_ratio, none=math.inf == self.C)
 
-    def _last(self, rows: LabelledRows) -> torch.Tensor | None:
-        """Where the last fit ended, shape (p + 1, 1 or c); None without one of these classes and features."""
-        if not hasattr(self, "coef_") or not np.array_equal(self.classes_, rows.classes):
-            return None
-        last = np.vstack([to_numpy(self.coef_).T, to_numpy(self.intercept_)]).astype(np.float64)
-        return torch.from_numpy(last) if len(last) == rows.X.shape[1] + 1 else None
+    def _learn(self, rows: LabelledRows) -> None:
+        name = self._penalty_name()
+        C = math.inf if name is None else float(self.C)
+        l1_ratio = {"l1": 1.0, "elasticnet": self.l1_ratio}.get(str(name), 0.0)
+        found = self._solved(rows, C, l1_ratio, self._last(rows))
+        self.n_iter_ = np.array([iterations(found)], dtype=np.int32)
+        self._keep(found.coef.numpy(), rows)
+
+    def _last(self, rows: Any) -> torch.Tensor | None:
+        same = np.array_equal(getattr(self, "classes_", ()), rows.classes)
+        return super()._last(rows) if same else None

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._metadata_requests import UNUSED, _raise_for_params, _routing_enabled
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import to_numpy
-from torchlinear.estimators.classifier import LabelledRows
-from torchlinear.estimators.logistic import LogisticClassifier, LogisticRegression
+from torchlinear.estimators.exchange import to_numpy
+from torchlinear.estimators.labelled_rows import LabelledRows
+from torchlinear.estimators.logistic import LogisticClassifier
+from torchlinear.estimators.logistic_deprecated import UNSAID, name_of_penalty, warn_of_search
+from torchlinear.estimators.logistic_folds import HeldOut, Walk
+from torchlinear.estimators.search import PenaltySearch
 
 __all__ = ["LogisticRegressionCV"]
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Walk:
-    """What one fold says of every strength, for one share of L1.
-
-    Attributes
-    ----------
-    coefs : ndarray, shape (m, d, p + 1) or (m, d, p)
-        Coefficients at each C of each of d decisions, the intercept last if there is one.
-    scores, iterations : ndarray, shape (m,)
-        Of the rows held out; of the fits.
-    """
-
-    coefs: Array
-    scores: Array
-    iterations: NDArray[np.int32]
-
-
-class LogisticRegressionCV(LogisticClassifier):
+class LogisticRegressionCV(LogisticClassifier, PenaltySearch):
     """Logistic regression with `C` and `l1_ratio` chosen by folds, with scikit-learn's names and meaning.
 
     Every fit of every fold is at its optimum, whatever the name of the solver; each starts from the one of the
@@ -92,17 +75,13 @@ class LogisticRegressionCV(LogisticClassifier):
 
     __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: allowed
-            for name, allowed in LogisticRegression._parameter_constraints.items()
-            if name not in ("C", "warm_start", "l1_ratio", "penalty")
-        },
+        **LogisticClassifier._parameter_constraints,
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None, Hidden(StrOptions({"warn"}))],
         "refit": ["boolean"],
-        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), Hidden(StrOptions({"deprecated"}))],
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), Hidden(StrOptions({UNSAID}))],
         "use_legacy_attributes": ["boolean", Hidden(StrOptions({"warn"}))],
     }
 
@@ -120,7 +99,7 @@ class LogisticRegressionCV(LogisticClassifier):
         fit_intercept: bool = True,
         cv: Any = None,
         dual: bool = False,
-        penalty: str = "deprecated",
+        penalty: str = UNSAID,
         scoring: Any = "warn",
         solver: str = "lbfgs",
         tol: float = 1e-4,
@@ -151,52 +130,22 @@ class LogisticRegressionCV(LogisticClassifier):
         self.random_state = random_state
         self.use_legacy_attributes = use_legacy_attributes
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
-        """Choose the penalty by folds, and fit all rows with it.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Labels.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-        **params : dict
-            For the splitter and the scorer.
-
-        Returns
-        -------
-        LogisticRegressionCV
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, or there is only one class.
-        """
-        self._check_parameters()
-        _raise_for_params(params, self, "fit")
-        ratios, flat = self._ratios()
-        legacy = self._legacy()
-        rows = LabelledRows(self, X, y, sample_weight)
-        self._refuse_many(len(rows.classes))
-        rows.need_two_classes()
-        self.classes_ = rows.classes
-        splits, for_scorer = self._routed(rows, sample_weight, params)
-        self.Cs_ = np.logspace(-4, 4, self.Cs) if isinstance(self.Cs, Integral) else np.asarray(self.Cs)
-        walks = [
-            [self._walk(rows, train, test, ratio, for_scorer) for ratio in ratios] for train, test in splits
-        ]
+    def _search(self, rows: LabelledRows, params: dict[str, Any]) -> None:
+        splits, for_scorer = self._routed(rows, params)
+        self.Cs_ = self._strengths()
+        ratios = self._ratios()
+        walks = []
+        for train, test in splits:
+            part, held_out = rows.part(train), HeldOut(rows, test, self._get_scorer(), for_scorer)
+            walks.append([self._walk(part, self._share(ratio), held_out) for ratio in ratios])
         self._choose(rows, walks, ratios)
-        self._keep_paths(walks, ratios, flat=flat, legacy=legacy)
-        return self
+        self._keep_paths(walks, ratios)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
         """Score predictions by `scoring`: arrays or tensors."""
         _raise_for_params(score_params, self, "score")
         if sample_weight is not None:
-            score_params["sample_weight"] = sample_weight
+            score_params["sample_weight"] = to_numpy(sample_weight)
         if _routing_enabled():
             score_params = process_routing(self, "score", **score_params).scorer.score
         return float(self._get_scorer()(self, to_numpy(X), to_numpy(y), **score_params))
@@ -212,118 +161,65 @@ class LogisticRegressionCV(LogisticClassifier):
         return get_scorer("accuracy" if self.scoring in (None, "warn") else self.scoring)
 
     def _routed(
-        self, rows: LabelledRows, sample_weight: Any, params: dict[str, Any]
+        self, rows: LabelledRows, params: dict[str, Any]
     ) -> tuple[list[tuple[Any, Any]], dict[str, Any]]:
         """Index pairs of the folds, and what the scorer is given."""
         given: dict[str, Any] = {}
-        weight = None if sample_weight is None else np.asarray(to_numpy(sample_weight))
-        scored = dict(params) if weight is None else {**params, "sample_weight": weight}
+        scored = params
         if _routing_enabled():
-            routed = process_routing(self, "fit", sample_weight=weight, **params)
+            routed = process_routing(self, "fit", **params)
             given, scored = routed.splitter.split, routed.scorer.score
         labels = rows.classes[rows.codes]
         return list(check_cv(self.cv, labels, classifier=True).split(rows.X, labels, **given)), scored
 
-    def _ratios(self) -> tuple[list[float], bool]:
-        """Shares of L1 to try, and whether they are no dimension of the attributes."""
-        given = self.l1_ratios
-        if isinstance(given, str):
-            given = None
-            warnings.warn(
-                "The default value for l1_ratios will change from None to (0.0,) in version 1.10. From version "
-                "1.10 onwards, only array-like with values in [0, 1] will be allowed, None will be forbidden. To "
-                "avoid this warning, explicitly set a value, e.g. l1_ratios=(0,).",
-                FutureWarning,
-                stacklevel=3,
-            )
-        elif given is None and self.penalty == "deprecated":
-            warnings.warn(
-                "'l1_ratios=None' was deprecated in version 1.8 and will trigger an error in 1.10. Use an "
-                "array-like with values in [0, 1] instead.",
-                FutureWarning,
-                stacklevel=3,
-            )
-        penalty = self._named(given)
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        warn_of_search(self)
+        penalty, given = self._penalty_name(), self._given_ratios()
         self._check_solver(penalty)
-        if penalty == "elasticnet" and not _shares(given):
+        if (penalty == "elasticnet" or (given is not None and not len(given))) and not _shares(given):
             raise InvalidInput(
                 f"l1_ratios must be an array-like of numbers between 0 and 1; got (l1_ratios={given!r})"
             )
-        if penalty != "elasticnet" and given is not None and self.penalty != "deprecated":
-            warnings.warn(
-                f"l1_ratios parameter is only used when penalty is 'elasticnet'. Got (penalty={penalty})",
-                stacklevel=3,
-            )
-        if given is None:
-            return [1.0 if penalty == "l1" else 0.0], True
-        return [float(ratio) for ratio in given], False
+        if not (np.asarray(self._strengths(), dtype=np.float64) > 0).all():
+            raise InvalidInput(f"Cs={self.Cs!r}: expected numbers above 0, or how many.")
 
-    def _named(self, ratios: Any) -> str:
-        """The penalty that the parameters say, the deprecated one included."""
-        if self.penalty == "deprecated":
-            shares = np.zeros(1) if ratios is None else np.asarray(ratios)
-            return "l2" if (shares == 0).all() else "l1" if (shares == 1).all() else "elasticnet"
-        warnings.warn(
-            "'penalty' was deprecated in version 1.8 and will be removed in 1.10. To avoid this warning, leave "
-            "'penalty' set to its default value and use 'l1_ratios' and 'Cs' instead. Use l1_ratios=(0,) instead "
-            "of penalty='l2', l1_ratios=(1,) instead of penalty='l1', l1_ratios set to floats between 0 and 1 "
-            "instead of penalty='elasticnet', and Cs=(np.inf,) instead of penalty=None.",
-            FutureWarning,
-            stacklevel=4,
-        )
-        return str(self.penalty)
+    def _strengths(self) -> NDArray[Any]:
+        """Values of C to try."""
+        return np.logspace(-4, 4, self.Cs) if isinstance(self.Cs, Integral) else np.asarray(to_numpy(self.Cs))
 
-    def _legacy(self) -> bool:
-        """Whether attributes are those of before scikit-learn 1.10."""
-        name = type(self).__name__
-        if isinstance(self.scoring, str) and self.scoring == "warn":
-            warnings.warn(
-                "The default value of the parameter 'scoring' will change from None, i.e. accuracy, to "
-                "'neg_log_loss' in version 1.11. To silence this warning, explicitly set the scoring parameter: "
-                "scoring='neg_log_loss' for the new, scoring='accuracy' or scoring=None for the old default.",
-                FutureWarning,
-                stacklevel=3,
-            )
-        if self.use_legacy_attributes != "warn":
-            return bool(self.use_legacy_attributes)
-        warnings.warn(
-            f"The fitted attributes of {name} will be simplified in scikit-learn 1.10 to remove redundancy. "
-            "Set`use_legacy_attributes=False` to enable the new behavior now, or set it to `True` to silence this "
-            "warning during the transition period while keeping the deprecated behavior for the time being. The "
-            "default value of use_legacy_attributes will change from True to False in scikit-learn 1.10. See the "
-            f"docstring of {name} for more details.",
-            FutureWarning,
-            stacklevel=3,
-        )
-        return True
+    def _penalty_name(self) -> str | None:
+        return name_of_penalty(self.penalty, self._given_ratios())
 
-    def _walk(
-        self, rows: LabelledRows, train: Any, test: Any, ratio: float, for_scorer: dict[str, Any]
-    ) -> Walk:
-        """Fit the rows of `train` at every C, from the strongest penalty on, and score those of `test`."""
-        part, scorer = rows.part(train), _of_all_classes(self._get_scorer(), rows.classes)
-        X, labels, n = rows.X[test], rows.classes[rows.codes[test]], len(rows.codes)
-        given = {name: _of(value, test, n) for name, value in for_scorer.items()}
+    def _given_ratios(self) -> Any:
+        """Shares of L1 that were given; None where none were, and they are no dimension of the attributes."""
+        return None if isinstance(self.l1_ratios, str) else self.l1_ratios
+
+    def _ratios(self) -> list[float]:
+        """Shares of L1 to try."""
+        given = self._given_ratios()
+        return [self._share(0.0)] if given is None else [float(ratio) for ratio in given]
+
+    def _share(self, ratio: float) -> float:
+        """The share of L1 that is fitted: of a penalty with a name its own."""
+        return {"l1": 1.0, "l2": 0.0}.get(str(self._penalty_name()), ratio)
+
+    def _walk(self, rows: LabelledRows, share: float, held_out: HeldOut) -> Walk:
+        """Fit rows at every C, from the strongest penalty on, and score those held out."""
         coefs, scores, counts = {}, {}, {}
         start: torch.Tensor | None = None
         for i in np.argsort(self.Cs_, kind="stable"):
-            found = self._solved(part, float(self.Cs_[i]), ratio, start)
+            found = self._solved(rows, float(self.Cs_[i]), share, start)
             start, counts[i] = found.coef, found.history.seen
-            coefs[i] = found.coef.numpy().T[:, : rows.X.shape[1] + int(self.fit_intercept)]
-            scores[i] = scorer(self._fitted(rows, found.coef.numpy()), X, labels, **given)
+            coef = found.coef.numpy()
+            coefs[i] = coef.T[:, : rows.X.shape[1] + int(self.fit_intercept)]
+            scores[i] = held_out.score(coef)
         order = range(len(self.Cs_))
         return Walk(
             np.stack([coefs[i] for i in order]),
             np.array([scores[i] for i in order], dtype=np.float64),
             np.array([counts[i] for i in order], dtype=np.int32),
         )
-
-    def _fitted(self, rows: LabelledRows, coef: Array) -> LogisticRegression:
-        """A classifier with these coefficients, shape (p + 1, d)."""
-        made = LogisticRegression(fit_intercept=self.fit_intercept)
-        made.classes_, made.n_features_in_ = rows.classes, rows.X.shape[1]
-        made.coef_, made.intercept_ = coef[:-1].T, coef[-1]
-        return made
 
     def _choose(self, rows: LabelledRows, walks: list[list[Walk]], ratios: list[float]) -> None:
         """Set the coefficients and what was chosen: of all rows, or the mean of what each fold finds best."""
@@ -333,7 +229,8 @@ class LogisticRegressionCV(LogisticClassifier):
             i, j = np.unravel_index(np.argmax(total), total.shape)
             self.C_, self.l1_ratio_ = float(self.Cs_[i]), ratios[j]
             start = np.mean([fold[j].coefs[i] for fold in walks], axis=0).T
-            coef = self._solved(rows, self.C_, self.l1_ratio_, self._whole(start)).coef.numpy()
+            share = self._share(self.l1_ratio_)
+            coef = self._solved(rows, self.C_, share, self._whole(start)).coef.numpy()
         else:
             best = [np.unravel_index(np.argmax(fold), fold.shape) for fold in scores]
             self.C_ = float(np.mean([self.Cs_[i] for i, _ in best]))
@@ -347,13 +244,14 @@ class LogisticRegressionCV(LogisticClassifier):
         rows = coef if self.fit_intercept else np.vstack([coef, np.zeros(coef.shape[1])])
         return torch.from_numpy(np.ascontiguousarray(rows))
 
-    def _keep_paths(self, walks: list[list[Walk]], ratios: list[float], *, flat: bool, legacy: bool) -> None:
+    def _keep_paths(self, walks: list[list[Walk]], ratios: list[float]) -> None:
         """Set what is known of every fold, in the new shapes or in those by class."""
+        flat = self._given_ratios() is None
         paths = np.stack([[walk.coefs for walk in fold] for fold in walks])  # folds, ratios, Cs, decisions, p
         scores = np.stack([[walk.scores for walk in fold] for fold in walks])
         counts = np.stack([[walk.iterations for walk in fold] for fold in walks])
         self.l1_ratios_ = np.asarray([None] if flat else ratios)
-        if not legacy:
+        if not self.use_legacy_attributes:  # "warn" is the old default, True
             self.coefs_paths_, self.scores_, self.n_iter_ = paths, scores, counts
             return
         decisions = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
@@ -367,22 +265,6 @@ class LogisticRegressionCV(LogisticClassifier):
         )
 
 
-def _of_all_classes(scorer: Any, classes: NDArray[Any]) -> Any:
-    """A scorer that knows all classes, where its function takes them: a fold may lack some."""
-    known = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
-    if "labels" not in known:
-        return scorer
-    told: dict[str, Any] = {"labels": classes}
-    if len(classes) == 2 and "pos_label" in known:
-        told["pos_label"] = classes[1]
-    return make_scorer(
-        scorer._score_func,
-        greater_is_better=scorer._sign == 1,
-        response_method=scorer._response_method,
-        **{**told, **scorer._kwargs},
-    )
-
-
 def _shares(ratios: Any) -> bool:
     """Whether these are numbers between 0 and 1, one at least."""
     return (
@@ -390,8 +272,3 @@ def _shares(ratios: Any) -> bool:
         and len(ratios) > 0
         and all(isinstance(ratio, Real) and 0 <= float(ratio) <= 1 for ratio in ratios)
     )
-
-
-def _of(value: Any, index: Any, n: int) -> Any:
-    """The part of a value that belongs to some rows, if it has one for each row."""
-    return np.asarray(value)[index] if np.ndim(value) and len(value) == n else value

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any
 
-from torchlinear.api import objective_of, solve
 from torchlinear.errors import InvalidInput
 from torchlinear.estimators.base import TrainingRows
-from torchlinear.estimators.elastic_net import ElasticNet
-from torchlinear.losses.squared import Squared
+from torchlinear.estimators.penalised import PenalisedRegressor
+from torchlinear.penalties.base import Penalty
 from torchlinear.penalties.group_lasso import GroupLasso
-from torchlinear.quadratic import QuadraticObjective
 
 __all__ = ["MultiTaskElasticNet"]
 
 
-class MultiTaskElasticNet(ElasticNet):
+class MultiTaskElasticNet(PenalisedRegressor):
     """Least squares for several targets, each feature in or out for all of them, with scikit-learn's names and meaning.
 
     It minimises ``1 / 2 * average(sum((Y - X coef.T - intercept)**2), weights=sample_weight) + alpha * l1_ratio *
@@ -65,14 +63,6 @@ class MultiTaskElasticNet(ElasticNet):
            [2.4, 0. ]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: allowed
-        for name, allowed in ElasticNet._parameter_constraints.items()
-        if name not in ("precompute", "positive")
-    }
-    __metadata_request__fit: ClassVar[dict[str, Any]] = {}
-    _squeezes = False
-
     def __init__(
         self,
         alpha: float = 1.0,
@@ -96,53 +86,19 @@ class MultiTaskElasticNet(ElasticNet):
         self.random_state = random_state
         self.selection = selection
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # type: ignore[override]
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows; sparse ones never become dense.
-        y : array or tensor, shape (n, k)
-            Targets.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        MultiTaskElasticNet
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, or there is one target only.
-        """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         if rows.flat:
             name = type(self).__name__.removeprefix("MultiTask")
             raise InvalidInput(
                 f"For mono-task outputs, use {name}; y has shape {rows.y.shape[:1]}, not (n, k)."
             )
-        objective = objective_of(
-            Squared(),
-            GroupLasso(
-                2.0 * float(self.alpha), mix=float(self.l1_ratio)
-            ),  # scikit-learn's squared loss is halved
-            rows.tensors(),
-            intercept=self.fit_intercept,
-            precision="double",  # no standard errors here
-        )
-        assert isinstance(objective, QuadraticObjective)
-        solution = solve(objective, start=self._start(rows))
-        self._keep(solution.coef.numpy(), rows)
-        self.dual_gap_ = float(objective.gaps(solution.coef)[0]) / rows.total_weight
+        solution = self._solved(rows)
         assert solution.evidence is not None  # moments of the rows have it
         squares = float(solution.evidence.tss.sum()) * len(rows.y) / rows.total_weight
         self.eps_ = float(self.tol) * squares
-        self.n_iter_ = 1
-        return self
+
+    def _penalty(self) -> Penalty:
+        return GroupLasso(2.0 * float(self.alpha), mix=float(self.l1_ratio))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -42,11 +42,8 @@ class MultiTaskLasso(MultiTaskElasticNet):
            [3.2, 0. ]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: allowed
-        for name, allowed in MultiTaskElasticNet._parameter_constraints.items()
-        if name != "l1_ratio"
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = {**MultiTaskElasticNet._parameter_constraints}
+    del _parameter_constraints["l1_ratio"]
 
     def __init__(
         self,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_scalar
-from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from torchlinear.api import solve
 from torchlinear.engines.local import single_threaded_blas
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import LinearRegressor, TrainingRows, to_numpy
+from torchlinear.estimators.base import LinearRegressor, TrainingRows
+from torchlinear.estimators.exchange import to_numpy
+from torchlinear.estimators.search import PenaltySearch
 from torchlinear.losses.squared import Squared
 from torchlinear.penalties.elastic_net import L1L2
 from torchlinear.quadratic import QuadraticObjective
@@ -31,7 +33,7 @@ Array = NDArray[np.float64]
 SMALLEST = float(np.finfo(np.float64).resolution)  # a grid of scikit-learn never begins below it
 
 
-class PenalisedCV(LinearRegressor):
+class PenalisedCV(LinearRegressor, PenaltySearch):
     """A regressor that chooses the strength of its penalty by folds."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -63,35 +65,12 @@ class PenalisedCV(LinearRegressor):
     def _mixed(self, mix: float) -> None:
         """Keep the share of L1 that was chosen, where there was a choice."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
-        """Choose the penalty by folds, and fit all rows with it.
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+        # A strength is relative to the mean loss: one weight for all rows says nothing.
+        return super()._rows(X, y, None if isinstance(sample_weight, Real) else sample_weight)
 
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Target.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0; of fits and of held-out errors. Folds count alike, whatever their weight.
-        **params : dict
-            For the splitter, where scikit-learn's metadata routing is enabled.
-
-        Returns
-        -------
-        PenalisedCV
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
-        """
-        self._check_parameters()
-        _raise_for_params(params, self, "fit")
-        weight = None if isinstance(sample_weight, Real) else sample_weight
-        rows = TrainingRows(self, X, y, weight)
-        judge = self._validation(rows, self._splits(rows, weight, params))
+    def _search(self, rows: TrainingRows, params: dict[str, Any]) -> None:
+        judge = self._validation(rows, self._splits(rows, params))
         mixes = self._mixes()
         grids = self._grids(judge, mixes)
         with single_threaded_blas():
@@ -103,13 +82,12 @@ class PenalisedCV(LinearRegressor):
         self.alphas_ = grids if isinstance(self.alphas, Integral) and len(mixes) > 1 else grids[0]
         self._fit_chosen(judge, rows, mixes[which])
         self._mixed(mixes[which])
-        return self
 
-    def _splits(self, rows: TrainingRows, weight: Any, params: dict[str, Any]) -> list[tuple[Any, Any]]:
+    def _splits(self, rows: TrainingRows, params: dict[str, Any]) -> list[tuple[Any, Any]]:
         """Index pairs of the folds."""
         routed = {}
         if _routing_enabled():
-            routed = process_routing(self, "fit", sample_weight=weight, **params).splitter.split
+            routed = process_routing(self, "fit", **params).splitter.split
         return list(check_cv(self.cv).split(rows.X, rows.y[:, 0], **routed))
 
     def _validation(self, rows: TrainingRows, splits: list[tuple[Any, Any]]) -> Validation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -83,28 +83,10 @@ class QuantileRegressor(LinearRegressor):
         self.solver = solver
         self.solver_options = solver_options
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,)
-            Target.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        QuantileRegressor
-            Itself.
-        """
-        self._check_parameters()
-        rows = TrainingRows(self, X, y, sample_weight)
+    def _learn(self, rows: TrainingRows) -> None:
         penalty = L1(float(self.alpha)) if self.alpha else None
         loss = Quantile(float(self.quantile))
-        solution = solve(objective_of(loss, penalty, rows.tensors(), intercept=self.fit_intercept))
-        self._keep(solution.coef.numpy(), rows)
+        objective = objective_of(loss, penalty, rows.tensors(), intercept=self.fit_intercept)
+        found = self._checked(solve(objective, infer=False), objective)
+        self._keep(found.coef.numpy(), rows)
         self.n_iter_ = 1
-        return self

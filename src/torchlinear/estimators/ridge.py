@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +73,7 @@ class RidgeSolver(RidgeOptimum):
     solver: str
     positive: bool
 
-    def _solve(self, rows: TrainingRows) -> None:
-        """Set the attributes to the optimum."""
+    def _learn(self, rows: TrainingRows) -> None:
         alphas = self._alphas(rows.y.shape[1])
         self._keep(self._optimum(rows, alphas, positive=self.positive), rows)
         automatic = "lbfgs" if self.positive else "cholesky"
@@ -172,29 +171,3 @@ class Ridge(MultiOutputMixin, LinearRegressor, RidgeSolver):  # type: ignore[mis
         self.solver = solver
         self.positive = positive
         self.random_state = random_state
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,) or (n, k)
-            Targets.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        Ridge
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When `alpha` or `solver` is not what is expected.
-        """
-        self._check_parameters()
-        self._solve(TrainingRows(self, X, y, sample_weight))
-        return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 
-from torchlinear.estimators.base import device_of, like
-from torchlinear.estimators.classifier import LabelledRows, LinearClassifier
+from torchlinear.estimators.classifier import LinearClassifier
+from torchlinear.estimators.labelled_rows import LabelledRows
 from torchlinear.estimators.ridge import RidgeSolver
 
 __all__ = ["IndicatorClassifier", "IndicatorRows", "RidgeClassifier"]
@@ -41,36 +41,30 @@ class IndicatorRows(LabelledRows):
         self.labels = self.classes[self.codes]
         return self.indicators()
 
+    @property
+    def outputs(self) -> int:
+        """How many indicators there are."""
+        return int(self.y.shape[1])
+
     def _by_class(self, class_weight: Any) -> NDArray[Any]:
-        return np.asarray(
-            compute_sample_weight(class_weight, self.labels)
-        )  # scikit-learn's, as if without weights
+        # As scikit-learn's, "balanced" looks at rows, not at their weights.
+        return np.asarray(compute_sample_weight(class_weight, self.labels))
 
 
 class IndicatorClassifier(LinearClassifier):
     """A linear classifier that was fitted to indicators; a row may have several labels if they did."""
 
-    _multilabel: bool
+    _multilabel: bool = False
 
-    def predict(self, X: Any) -> Any:
-        """Predict labels.
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> IndicatorRows:
+        return IndicatorRows(self, X, y, sample_weight)
 
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
+    def _labels(self, decision: NDArray[Any]) -> NDArray[Any]:
+        return (decision > 0).astype(np.intp) if self._multilabel else super()._labels(decision)
 
-        Returns
-        -------
-        array or tensor, shape (n,), or (n, c) if rows may have several labels
-            Labels; a tensor on the same device when X is a tensor and labels are numbers.
-        """
-        if getattr(self, "_multilabel", False):
-            return like(device_of(X), (self._decision(X) > 0).astype(np.intp))
-        return super().predict(X)
-
-    def _keep_classes(self, rows: IndicatorRows) -> None:
-        self.classes_, self._multilabel = rows.classes, rows.multilabel
+    def _keep(self, coef: NDArray[np.float64], rows: Any) -> None:
+        super()._keep(coef, rows)
+        self._multilabel = rows.multilabel
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -152,31 +146,3 @@ class RidgeClassifier(IndicatorClassifier, RidgeSolver):
         self.solver = solver
         self.positive = positive
         self.random_state = random_state
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,), or (n, c) of 0 and 1
-            Labels; or which of c labels each row has.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-
-        Returns
-        -------
-        RidgeClassifier
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
-        """
-        self._check_parameters()
-        rows = IndicatorRows(self, X, y, sample_weight)
-        self._keep_classes(rows)
-        self._solve(rows)
-        return self

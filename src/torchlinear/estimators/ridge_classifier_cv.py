@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,7 @@ class RidgeClassifierCV(IndicatorClassifier, RidgeSearch):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: constraint
-            for name, constraint in RidgeSearch._parameter_constraints.items()
-            if name not in ("gcv_mode", "alpha_per_target")
-        },
+        **RidgeSearch._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _scoring = "accuracy"
@@ -92,39 +88,12 @@ class RidgeClassifierCV(IndicatorClassifier, RidgeSearch):
         self.class_weight = class_weight
         self.store_cv_results = store_cv_results
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
-        """Fit the model.
+    def _model(self) -> RidgeClassifier:
+        return RidgeClassifier(fit_intercept=self.fit_intercept)
 
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,), or (n, c) of 0 and 1
-            Labels; or which of c labels each row has.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-        **params : dict
-            For the scorer and the splitter, where scikit-learn's metadata routing is enabled.
+    def _target(self, rows: IndicatorRows) -> NDArray[Any]:
+        return np.asarray(rows.labels)
 
-        Returns
-        -------
-        RidgeClassifierCV
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
-        """
-        self._check_parameters()
-        rows = IndicatorRows(self, X, y, sample_weight)
-        self._keep_classes(rows)
-        params = self._fit_params(params, rows.weight)
-        if self.cv is None:
-            target = rows.labels if rows.multilabel else rows.codes
-            classes = np.arange(max(len(rows.classes), 2))
-            self._leave_one_out(rows, lambda: Scored(_Given(classes, rows.multilabel), target), params)
-        else:
-            model = RidgeClassifier(fit_intercept=self.fit_intercept)
-            self._cross_validate(model, rows, rows.labels, params)
-        return self
+    def _scored(self, rows: IndicatorRows) -> Scored:
+        classes = np.arange(max(len(rows.classes), 2))
+        return Scored(_Given(classes, rows.multilabel), rows.labels if rows.multilabel else rows.codes)

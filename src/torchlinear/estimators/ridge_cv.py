@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Self
+from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils._param_validation import StrOptions
 
+from torchlinear.errors import warn_caller
 from torchlinear.estimators.base import LinearRegressor, TrainingRows
 from torchlinear.estimators.ridge import Ridge
 from torchlinear.estimators.ridge_search import RidgeSearch, Scored
@@ -71,6 +73,11 @@ class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[m
     0.01
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **RidgeSearch._parameter_constraints,
+        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
+        "alpha_per_target": ["boolean"],
+    }
     _scoring = "r2"
 
     def __init__(
@@ -92,43 +99,21 @@ class RidgeCV(MultiOutputMixin, LinearRegressor, RidgeSearch):  # type: ignore[m
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-        y : array or tensor, shape (n,) or (n, k)
-            Targets.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0.
-        **params : dict
-            For the scorer and the splitter, where scikit-learn's metadata routing is enabled.
-
-        Returns
-        -------
-        RidgeCV
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected.
-        """
-        self._check_parameters()
-        params = self._fit_params(params, sample_weight)
-        rows = TrainingRows(self, X, y, sample_weight)
-        target = rows.y[:, 0] if rows.flat else rows.y
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+        rows = super()._rows(X, y, sample_weight)
         if self.gcv_mode == "svd" and is_sparse(rows.X):
-            warnings.warn(
+            warn_caller(
                 "The 'svd' mode is not supported for sparse X, which stays sparse; gcv_mode='eigen' means the same. "
                 "scikit-learn refuses it from 1.11 on.",
                 FutureWarning,
-                stacklevel=2,
             )
-        if self.cv is None:
-            self._leave_one_out(rows, lambda: Scored(_Given(), target), params)
-        else:
-            self._cross_validate(Ridge(fit_intercept=self.fit_intercept), rows, target, params)
-        return self
+        return rows
+
+    def _model(self) -> Ridge:
+        return Ridge(fit_intercept=self.fit_intercept)
+
+    def _target(self, rows: TrainingRows) -> NDArray[Any]:
+        return rows.y[:, 0] if rows.flat else rows.y
+
+    def _scored(self, rows: TrainingRows) -> Scored:
+        return Scored(_Given(), self._target(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -12,14 +11,16 @@ from numpy.typing import NDArray
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_scalar
-from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from torchlinear.dual import Dual
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import LinearEstimator, TrainingRows, like, to_numpy
+from torchlinear.estimators.base import LinearEstimator, TrainingRows
+from torchlinear.estimators.exchange import like, to_numpy
 from torchlinear.estimators.ridge import RidgeOptimum
+from torchlinear.estimators.search import PenaltySearch
 from torchlinear.leaveoneout import LeaveOneOut, of_columns, of_rows
 
 __all__ = ["RidgeSearch", "Scored"]
@@ -41,7 +42,7 @@ class Scored:
     target: NDArray[Any]
 
 
-class RidgeSearch(RidgeOptimum):
+class RidgeSearch(RidgeOptimum, PenaltySearch):
     """A ridge estimator that chooses its strength."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -49,9 +50,7 @@ class RidgeSearch(RidgeOptimum):
         "fit_intercept": ["boolean"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "cv": ["cv_object"],
-        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
         "store_cv_results": ["boolean"],
-        "alpha_per_target": ["boolean"],
     }
     _takes_sparse = True
     _scoring: ClassVar[str]  # the scorer of folds when the user names none
@@ -60,6 +59,26 @@ class RidgeSearch(RidgeOptimum):
     cv: Any
     store_cv_results: bool
     alpha_per_target: bool = False
+
+    def _search(self, rows: TrainingRows, params: dict[str, Any]) -> None:
+        if rows.weight is not None:
+            params = {**params, "sample_weight": rows.weight}  # weights of classes are in them
+        if self.cv is None:
+            self._leave_one_out(rows, params)
+        else:
+            self._cross_validate(rows, params)
+
+    def _model(self) -> LinearEstimator:
+        """What folds are fitted with: an estimator of one strength, `alpha`."""
+        raise NotImplementedError
+
+    def _target(self, rows: Any) -> NDArray[Any]:
+        """The target that folds are fitted to."""
+        raise NotImplementedError
+
+    def _scored(self, rows: Any) -> Scored:
+        """How predictions of rows left out are scored."""
+        raise NotImplementedError
 
     def _strengths(self) -> list[float]:
         """The strengths to choose from; above 0 when rows are left out."""
@@ -74,19 +93,18 @@ class RidgeSearch(RidgeOptimum):
             raise InvalidInput("alphas is empty; expected at least one strength.")
         return [float(alpha) for alpha in given]
 
-    def _leave_one_out(
-        self, rows: TrainingRows, scored: Callable[[], Scored], params: dict[str, Any]
-    ) -> None:
+    def _leave_one_out(self, rows: TrainingRows, params: dict[str, Any]) -> None:
         """Choose by the errors of rows left out, and set the attributes."""
-        alphas, scorer = self._strengths(), self._leaving_scorer()
+        alphas, scorer = self._strengths(), None if self.scoring is None else self._scorer()
         found, dual = self._left_out(rows, alphas, keep=scorer is not None or self.store_cv_results)
         by_target = self.alpha_per_target and rows.y.shape[1] > 1
         if scorer is None:
             scores = -found.squares / found.rows
             scores = scores if by_target else scores.mean(axis=1)
         else:
+            predictions = rows.y - _kept(found)
             scores = self._scores(
-                rows.y - _kept(found), scorer, scored(), self._score_params(params), by_target
+                predictions, scorer, self._scored(rows), self._score_params(params), by_target
             )
         best = scores.argmax(axis=0)
         chosen = np.asarray(alphas)[best]
@@ -117,23 +135,17 @@ class RidgeSearch(RidgeOptimum):
         by_target: bool,
     ) -> NDArray[np.float64]:
         """Score of each strength, shape (m,), or of each target too, shape (m, k)."""
+
+        def score(predicted: NDArray[np.float64], target: NDArray[Any]) -> float:
+            return float(scorer(scored.estimator, predicted, target, **params))
+
+        target = scored.target
         if by_target:
             return np.array(
-                [
-                    [
-                        scorer(scored.estimator, one[:, j], scored.target[:, j], **params)
-                        for j in range(one.shape[1])
-                    ]
-                    for one in predictions
-                ]
+                [[score(one[:, j], target[:, j]) for j in range(one.shape[1])] for one in predictions]
             )
-        flat = scored.target.ndim == 1 and predictions.shape[2] == 1
-        return np.array(
-            [
-                scorer(scored.estimator, one[:, 0] if flat else one, scored.target, **params)
-                for one in predictions
-            ]
-        )
+        flat = target.ndim == 1 and predictions.shape[2] == 1
+        return np.array([score(one[:, 0] if flat else one, target) for one in predictions])
 
     def _stored(self, found: LeaveOneOut, rows: TrainingRows, *, predictions: bool) -> Any:
         """Predictions or weighted squared errors, shape (n, m), or (n, k, m) for two-dimensional targets."""
@@ -143,35 +155,25 @@ class RidgeSearch(RidgeOptimum):
         values = np.moveaxis(values, 0, -1).astype(rows.X.dtype)
         return like(rows.device, values[:, 0] if rows.flat else values)
 
-    def _cross_validate(
-        self, model: LinearEstimator, rows: TrainingRows, y: NDArray[Any], params: dict[str, Any]
-    ) -> None:
+    def _cross_validate(self, rows: TrainingRows, params: dict[str, Any]) -> None:
         """Choose by folds of validated rows and set the attributes."""
         for name in ("store_cv_results", "alpha_per_target"):
             if getattr(self, name):
                 raise InvalidInput(f"cv!=None and {name}=True are incompatible")
+        model = self._model()
         if _routing_enabled():
             model.set_fit_request(sample_weight=True)
         grid = GridSearchCV(model, {"alpha": self._strengths()}, cv=self.cv, scoring=self._scorer())
-        grid.fit(rows.X, y, **params)
+        grid.fit(rows.X, self._target(rows), **params)
         best = grid.best_estimator_
         self.alpha_, self.best_score_ = best.alpha, grid.best_score_
-        self.coef_, self.intercept_ = (like(rows.device, part) for part in (best.coef_, best.intercept_))
-
-    def _fit_params(self, params: dict[str, Any], sample_weight: Any) -> dict[str, Any]:
-        """What a scorer or a splitter is given besides the rows."""
-        _raise_for_params(params, self, "fit")
-        weight = {} if sample_weight is None else {"sample_weight": to_numpy(sample_weight)}
-        return {**params, **weight}
+        self._keep(best._coefficients().numpy(), rows)
 
     def _score_params(self, params: dict[str, Any]) -> dict[str, Any]:
         if not _routing_enabled():
             return params
         routed: dict[str, Any] = process_routing(self, "fit", **params).scorer.score
         return routed
-
-    def _leaving_scorer(self) -> Any:
-        return None if self.scoring is None else self._scorer()
 
     def _scorer(self) -> Any:
         if self.scoring is None and _routing_enabled():

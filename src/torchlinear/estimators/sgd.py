@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +14,14 @@ from sklearn.linear_model._base import SPARSE_INTERCEPT_DECAY, SparseCoefMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import ConvergenceWarning, LinearEstimator, TrainingRows, like, to_numpy
-from torchlinear.estimators.sgd_epochs import Stop, Task, descend
+from torchlinear.errors import InvalidInput, warn_caller
+from torchlinear.estimators.base import ConvergenceWarning, LinearEstimator, TrainingRows
+from torchlinear.estimators.exchange import like, to_dense, to_numpy
+from torchlinear.estimators.sgd_epochs import Array, Begin, Stop, Task, descend
 from torchlinear.kernels import sgd
 from torchlinear.sparse import is_sparse
 
-__all__ = ["MOST", "Begin", "StochasticDescent"]
+__all__ = ["MOST", "Mask", "StochasticDescent"]
 
 MOST = int(np.iinfo(np.int32).max)  # seeds are below it
 
@@ -37,26 +36,7 @@ SCHEDULES = {
 
 NO_WEIGHT = "The sample weights for validation set are all zero, consider using a different random state."
 
-Array = NDArray[Any]  # of the dtype of X
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """Where a descent begins; k decisions.
-
-    Attributes
-    ----------
-    coef, intercept : ndarray, shapes (k, p) and (k,)
-        Coefficients.
-    mean, mean_intercept : ndarray, shapes (k, p) and (k,)
-        Their mean so far.
-    """
-
-    coef: Array
-    intercept: Array
-    mean: Array
-    mean_intercept: Array
 
 
 class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
@@ -106,11 +86,49 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
     warm_start: bool
     average: bool | int
 
-    def _check_together(self, *, first: bool = False) -> None:
-        """Refuse parameters that do not go with one another, or with a first `partial_fit`; in scikit-learn's words."""
+    def fit(  # type: ignore[override]  # scikit-learn has the weights last
+        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, tensor, frame or sparse matrix, shape (n, p)
+            Rows; sparse ones never become dense.
+        y : array or tensor, shape (n,)
+            Target; of a classifier labels of any kind.
+        coef_init : array or tensor, shape (p,), of more than two classes (c, p), optional
+            Where to begin; zeros otherwise.
+        intercept_init : float or array, shape (1,), of more than two classes (c,), optional
+            Where to begin; 0 otherwise.
+        sample_weight : float or array, shape (n,), optional
+            Weights, at least 0: a row's step is multiplied by its weight.
+
+        Returns
+        -------
+        StochasticDescent
+            Itself.
+
+        Raises
+        ------
+        InvalidInput
+            When a parameter is not what is expected, or coefficients overflow.
+        """
         self._check_parameters()
-        if first and self.early_stopping:
-            raise InvalidInput("early_stopping should be False with partial_fit: a call is one epoch.")
+        self._refuse_no_weight(sample_weight)
+        rows = self._rows(X, y, sample_weight)
+        begin = self._begin(rows, coef_init, intercept_init)
+        self._restart()
+        self._run(rows, begin, int(self.max_iter))
+        self._warn()
+        return self
+
+    def _run(self, rows: Any, begin: Begin, epochs: int) -> None:
+        """Descend, for each decision, and set the attributes."""
+        raise NotImplementedError
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         if self.learning_rate == "optimal" and self.alpha == 0:
             raise InvalidInput(
                 "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the optimal learning "
@@ -122,6 +140,14 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
             )
         if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise InvalidInput("l1_ratio must be set when penalty is 'elasticnet'")
+
+    def _is_first_part(self) -> bool:
+        """Whether `partial_fit` is called for the first time; refuses parameters that do not suit it then."""
+        self._check_parameters()
+        first = not hasattr(self, "coef_")
+        if first and self.early_stopping:
+            raise InvalidInput("early_stopping should be False with partial_fit: a call is one epoch.")
+        return first
 
     def _plan(self, sparse: bool) -> sgd.Plan:
         """What the parameters say, as numbers."""
@@ -140,23 +166,23 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
             average=int(self.average),
         )
 
-    def _begin(self, rows: TrainingRows, outputs: int, coef_init: Any, intercept_init: Any) -> Begin:
+    def _begin(self, rows: TrainingRows, coef_init: Any = None, intercept_init: Any = None) -> Begin:
         """Begin a fit at what is given, at the last fit with `warm_start`, else at zero."""
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        shape = (outputs, rows.X.shape[1])
+        shape = outputs, _ = rows.outputs, rows.X.shape[1]
         return Begin(
             _given("coef_init", coef_init, rows, shape),
             _given("intercept_init", intercept_init, rows, (outputs,)),
             *(np.zeros(size, rows.X.dtype) for size in (shape, outputs)),
         )
 
-    def _go_on(self, rows: TrainingRows, outputs: int) -> Begin:
+    def _go_on(self, rows: TrainingRows) -> Begin:
         """Begin `partial_fit` where the last call of it, or of `fit`, ended."""
         if not hasattr(self, "coef_"):
-            return self._begin(rows, outputs, None, None)
-        shape, dtype = (outputs, rows.X.shape[1]), rows.X.dtype
+            return self._begin(rows)
+        shape = outputs, _ = rows.outputs, rows.X.shape[1]
         if is_sparse(self.coef_):
             raise InvalidInput("partial_fit needs dense coefficients; call densify() first.")
         coef, intercept = to_numpy(self.coef_), to_numpy(self.intercept_)
@@ -165,7 +191,7 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
             coef, intercept = self._standard_coef, self._standard_intercept
             mean, mean_intercept = self._average_coef, self._average_intercept
         parts = (coef.reshape(shape), intercept.reshape(outputs), mean.reshape(shape), mean_intercept)
-        return Begin(*(part.astype(dtype) for part in parts))
+        return Begin(*(part.astype(rows.X.dtype) for part in parts))
 
     def _task(
         self, rows: TrainingRows, y: Array, weight: Array, seed: int, begin: Begin, output: int, held: Mask
@@ -244,18 +270,16 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
     def _warn(self) -> None:
         """Say that a fit may not have converged, and that a parameter is deprecated, as scikit-learn does."""
         if self.tol is not None and self.n_iter_ == self.max_iter:
-            warnings.warn(
+            warn_caller(
                 "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve "
                 "the fit.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         if self.power_t < 0:
-            warnings.warn(
+            warn_caller(
                 "Negative values for `power_t` are deprecated in version 1.8 and will raise an error in 1.10. Use "
                 "values in the range [0.0, inf) instead.",
                 FutureWarning,
-                stacklevel=3,
             )
 
     def _hold_out(self, splitter: Any, labels: Array, weight: Array) -> Mask:
@@ -272,11 +296,7 @@ class StochasticDescent(SparseCoefMixin, LinearEstimator):  # type: ignore[misc]
 
     def _refuse_no_weight(self, sample_weight: Any) -> None:
         """Refuse weights that are all zero where rows are to be held out, in scikit-learn's words."""
-        if (
-            self.early_stopping
-            and sample_weight is not None
-            and not np.asarray(to_numpy(sample_weight)).any()
-        ):
+        if self.early_stopping and sample_weight is not None and not np.any(to_numpy(sample_weight)):
             raise InvalidInput(NO_WEIGHT)
 
 
@@ -284,7 +304,7 @@ def _given(name: str, values: Any, rows: TrainingRows, shape: tuple[int, ...]) -
     """Initial values in the shape (k, p) or (k,), zeros by default; one decision may have fewer dimensions."""
     if values is None:
         return np.zeros(shape, rows.X.dtype)
-    array = np.asarray(to_numpy(values.toarray() if is_sparse(values) else values), dtype=rows.X.dtype)
+    array = to_dense(values).astype(rows.X.dtype)
     if array.shape != shape and (shape[0] != 1 or array.shape != shape[1:]):
         raise InvalidInput(
             f"Provided {name} does not match dataset: it has shape {array.shape}; expected {shape}."

@@ -2,74 +2,40 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
 from torchlinear.errors import InvalidInput
-from torchlinear.estimators.base import TrainingRows, device_of, like, to_numpy
 from torchlinear.estimators.classifier import LinearClassifier, Probabilities
-from torchlinear.estimators.sgd import MOST, Array, Begin, Mask, StochasticDescent
-from torchlinear.estimators.sgd_epochs import Task
+from torchlinear.estimators.exchange import to_numpy
+from torchlinear.estimators.labelled_rows import RowsAgainstRest
+from torchlinear.estimators.sgd import MOST, StochasticDescent
+from torchlinear.estimators.sgd_epochs import Array, Begin
 from torchlinear.kernels import sgd
 
 __all__ = ["SGDClassifier"]
 
 
-class CodedRows(TrainingRows):
-    """Validated rows with labels, and which of given classes each row has.
+class SteppedRows(RowsAgainstRest):
+    """Rows against the rest, whose classes are balanced and counted as scikit-learn's SGD does."""
 
-    Parameters
-    ----------
-    estimator : SGDClassifier
-        The estimator.
-    X, y, sample_weight, reset
-        As of `TrainingRows`, with labels in y.
-    classes : ndarray, shape (c,), optional
-        Sorted labels that there are; those of the rows without.
+    balances_weights = False
 
-    Attributes
-    ----------
-    classes : ndarray, shape (c,)
-        The same.
-    codes : ndarray of int, shape (n,)
-        Which of them each row has.
-    """
-
-    numeric = False
-
-    def __init__(
-        self,
-        estimator: SGDClassifier,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        reset: bool = True,
-        classes: NDArray[Any] | None = None,
-    ) -> None:
-        self._known = classes
-        super().__init__(estimator, X, y, sample_weight, reset)
-
-    def _numbers(self, targets: NDArray[Any]) -> NDArray[Any]:
-        labels = column_or_1d(targets, warn=True)
-        check_classification_targets(labels)
-        found, codes = np.unique(labels, return_inverse=True)
-        self.classes = found if self._known is None else self._known
-        unknown = np.setdiff1d(found, self.classes)
-        if len(unknown):
+    def need_two_classes(self) -> None:
+        """Refuse rows of one class, in scikit-learn's words."""
+        if len(self.classes) < 2:
             raise InvalidInput(
-                f"y has the labels {unknown.tolist()}; expected some of those that the first call of partial_fit "
-                f"was told of: {self.classes.tolist()}."
+                "The number of classes has to be greater than one; got "
+                f"{len(self.classes)} class: {self.classes.tolist()}"
             )
-        self.codes = np.searchsorted(self.classes, found)[codes]
-        return np.asarray(self.codes[:, np.newaxis].astype(np.float64))
 
 
 class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
@@ -146,6 +112,9 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
 
     Notes
     -----
+    Of the losses "log_loss" and "modified_huber" there are probabilities; of more than two classes those against all
+    others, divided by their sum. Those of "modified_huber" are the decision cut to -1 and 1, plus 1, halved (T. Zhang,
+    "Statistical behavior and consistency of classification methods", 2004), and 0 where it is sure.
     With `average` and an L1 penalty coefficients are, as in scikit-learn, not quite the mean: what L1 takes off one is
     taken off its past too. With `early_stopping` and an L2 penalty rows held out are scored, as in scikit-learn 1.9, by
     coefficients before their common factor is multiplied in. One thing is otherwise: of "log_loss" scikit-learn 1.9
@@ -177,7 +146,7 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **StochasticDescent._parameter_constraints,
         "loss": [StrOptions(set(loss_functions))],
-        "n_jobs": [int, None],
+        "n_jobs": [Integral, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
@@ -228,43 +197,6 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
         self.warm_start = warm_start
         self.average = average
 
-    def fit(
-        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows; sparse ones never become dense.
-        y : array or tensor, shape (n,)
-            Labels.
-        coef_init : array or tensor, shape (1, p) or (p,) for two classes, (c, p), optional
-            Where to begin; zeros otherwise.
-        intercept_init : float or array, shape (1,) for two classes, (c,), optional
-            Where to begin; 0 otherwise.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0: a row's step is multiplied by its weight.
-
-        Returns
-        -------
-        SGDClassifier
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, there is only one class, or coefficients overflow.
-        """
-        self._check_together()
-        self._refuse_no_weight(sample_weight)
-        rows = CodedRows(self, X, y, sample_weight)
-        begin = self._begin(rows, _decisions(rows.classes), coef_init, intercept_init)
-        self._restart()
-        self._learn(rows, begin, int(self.max_iter))
-        self._warn()
-        return self
-
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Run one epoch over some rows, from where the last call ended.
 
@@ -289,7 +221,7 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
         InvalidInput
             When a parameter is not what is expected, or coefficients overflow.
         """
-        self._check_together(first=not hasattr(self, "coef_"))
+        first = self._is_first_part()
         if self.class_weight == "balanced":
             raise InvalidInput(
                 "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
@@ -298,8 +230,9 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
                 "Pass the resulting weights as the class_weight parameter."
             )
         known = self._known_classes(classes)
-        rows = CodedRows(self, X, y, sample_weight, reset=not hasattr(self, "classes_"), classes=known)
-        self._learn(rows, self._go_on(rows, _decisions(known)), 1)
+        rows = SteppedRows(self, X, y, sample_weight, reset=first, known=known)
+        rows.need_two_classes()
+        self._run(rows, self._go_on(rows), 1)
         return self
 
     def _known_classes(self, classes: Any) -> NDArray[Any]:
@@ -314,35 +247,22 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
             )
         return given
 
-    def _learn(self, rows: CodedRows, begin: Begin, epochs: int) -> None:
-        """Tell the second of two classes from the first, or each from all others."""
-        classes = rows.classes
-        by_class = compute_class_weight(
-            self.class_weight, classes=classes, y=classes[rows.codes], sample_weight=None
-        )
-        random = check_random_state(self.random_state)
-        if len(classes) == 2:
-            random.randint(1, MOST)  # scikit-learn draws a seed first that it does not use
-            held = self._hold_out(StratifiedShuffleSplit, rows.codes, rows.weights)
-            tasks = [self._against_rest(rows, 1, by_class, random.randint(MOST), begin, held)]
-        else:
-            held = self._hold_out(StratifiedShuffleSplit, rows.codes, rows.weights)
-            tasks = []
-            for code, drawn in enumerate(random.randint(MOST, size=len(classes))):
-                own = check_random_state(int(drawn))
-                own.randint(1, MOST)
-                weights = np.where(np.arange(len(classes)) == code, by_class, 1.0)
-                tasks.append(self._against_rest(rows, code, weights, own.randint(MOST), begin, held))
-        self._descend(rows, tasks, held, epochs, self.n_jobs)
-        self.classes_ = classes
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> SteppedRows:
+        rows = SteppedRows(self, X, y, sample_weight)
+        rows.need_two_classes()
+        return rows
 
-    def _against_rest(
-        self, rows: CodedRows, code: int, by_class: Array, seed: int, begin: Begin, held: Mask
-    ) -> Task:
-        """The task of telling one class from the others, whose weights are given by class."""
-        y = np.where(rows.codes == code, 1.0, -1.0).astype(rows.X.dtype)
-        weight = rows.weights * by_class[rows.codes]
-        return self._task(rows, y, weight, seed, begin, code if len(rows.classes) > 2 else 0, held)
+    def _run(self, rows: SteppedRows, begin: Begin, epochs: int) -> None:
+        random = check_random_state(self.random_state)
+        if rows.outputs == 1:
+            random.randint(1, MOST)  # scikit-learn draws a seed first that it does not use
+        held = self._hold_out(StratifiedShuffleSplit, rows.codes, rows.weights)
+        tasks = []
+        for output, (problem, seed) in enumerate(zip(rows.problems(), _seeds(random, rows.outputs))):
+            y = np.where(problem.y[:, 0] > 0, 1.0, -1.0).astype(rows.X.dtype)
+            tasks.append(self._task(rows, y, problem.weights, seed, begin, output, held))
+        self._descend(rows, tasks, held, epochs, self.n_jobs)
+        self.classes_ = rows.classes
 
     def _teach(self, judge: Any) -> None:
         judge.classes_ = np.array([-1.0, 1.0])
@@ -352,55 +272,32 @@ class SGDClassifier(StochasticDescent, Probabilities, LinearClassifier):
             raise AttributeError(f"probability estimates are not available for loss={self.loss!r}")
         return True
 
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> Any:
-        """Probability of each class, of the losses "log_loss" and "modified_huber" only.
+    predict_proba = available_if(_has_probabilities)(Probabilities.predict_proba)
+    predict_log_proba = available_if(_has_probabilities)(Probabilities.predict_log_proba)
 
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-
-        Returns
-        -------
-        array or tensor, shape (n, c)
-            Probabilities, classes as in ``classes_``; a tensor on the same device when X is a tensor. Of more than two
-            classes those against all others, divided by their sum; of "modified_huber" the decision cut to -1 and 1,
-            plus 1, halved (T. Zhang, "Statistical behavior and consistency of classification methods", 2004).
-        """
+    def _shares(self, eta: Array) -> Array:
         if self.loss == "log_loss":
-            return super().predict_proba(X)
-        check_is_fitted(self)
-        share = (np.clip(self._decision(X), -1.0, 1.0) + 1.0) / 2.0
+            return super()._shares(eta)
+        share = (np.clip(eta, -1.0, 1.0) + 1.0) / 2.0
         if share.ndim == 1:
-            return like(device_of(X), np.stack([1.0 - share, share], axis=1))
+            return np.stack([1.0 - share, share], axis=1)
         share[~share.any(axis=1)] = 1.0  # no class wants the row: all are as likely
-        return like(device_of(X), share / share.sum(axis=1, keepdims=True))
+        return np.asarray(share / share.sum(axis=1, keepdims=True))
 
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
-    def predict_log_proba(self, X: Any) -> Any:
-        """Logarithm of the probability of each class; -inf where "modified_huber" is sure.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows.
-
-        Returns
-        -------
-        array or tensor, shape (n, c)
-            Log-probabilities.
-        """
+    def _log_shares(self, eta: Array) -> Array:
         if self.loss == "log_loss":
-            return super().predict_log_proba(X)
+            return super()._log_shares(eta)
         with np.errstate(divide="ignore"):
-            return like(device_of(X), np.log(to_numpy(self.predict_proba(X))))
+            return np.asarray(np.log(self._shares(eta)))
 
 
-def _decisions(classes: NDArray[Any]) -> int:
-    """How many decisions there are; refuses fewer than two classes, in scikit-learn's words."""
-    if len(classes) < 2:
-        raise InvalidInput(
-            f"The number of classes has to be greater than one; got {len(classes)} class: {classes.tolist()}"
-        )
-    return 1 if len(classes) == 2 else len(classes)
+def _seeds(random: np.random.RandomState, outputs: int) -> list[int]:
+    """Seeds of the order of the rows, one for each decision, drawn as scikit-learn draws them."""
+    if outputs == 1:
+        return [random.randint(MOST)]
+    seeds = []
+    for drawn in random.randint(MOST, size=outputs):
+        own = check_random_state(int(drawn))
+        own.randint(1, MOST)
+        seeds.append(own.randint(MOST))
+    return seeds

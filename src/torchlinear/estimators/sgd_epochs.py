@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,30 @@ from numpy.typing import NDArray
 from torchlinear.errors import InvalidInput
 from torchlinear.kernels import sgd
 
-__all__ = ["Descent", "Stop", "Task", "descend"]
+__all__ = ["Array", "Begin", "Descent", "Stop", "Task", "descend"]
+
+Array = NDArray[Any]  # of the dtype of the rows
 
 SLOWEST = 1e-6  # rate below which the adaptive schedule ends, as in scikit-learn
 SLOWER = 5.0  # what it divides its rate by
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Where a descent begins; k decisions.
+
+    Attributes
+    ----------
+    coef, intercept : ndarray, shapes (k, p) and (k,)
+        Coefficients.
+    mean, mean_intercept : ndarray, shapes (k, p) and (k,)
+        Their mean so far.
+    """
+
+    coef: Array
+    intercept: Array
+    mean: Array
+    mean_intercept: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +82,11 @@ class Task:
         Score of coefficients and an intercept on the rows held out: larger is better.
     """
 
-    y: NDArray[np.floating]
+    y: Array
     weight: NDArray[np.float64]
     seed: int
     walk: sgd.Walk
-    score: Callable[[NDArray[np.floating], float], float] | None = None
+    score: Callable[[Array, float], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from torchlinear.estimators.base import LinearRegressor, TrainingRows
-from torchlinear.estimators.sgd import MOST, Array, Begin, StochasticDescent
+from torchlinear.estimators.sgd import MOST, StochasticDescent
+from torchlinear.estimators.sgd_epochs import Array, Begin
 from torchlinear.kernels import sgd
 
 __all__ = ["SGDRegressor"]
@@ -151,43 +152,6 @@ class SGDRegressor(StochasticDescent, LinearRegressor):
         self.warm_start = warm_start
         self.average = average
 
-    def fit(
-        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array, tensor or sparse matrix, shape (n, p)
-            Rows; sparse ones never become dense.
-        y : array or tensor, shape (n,)
-            Targets.
-        coef_init : array or tensor, shape (p,), optional
-            Where to begin; zeros otherwise.
-        intercept_init : float or array, shape (1,), optional
-            Where to begin; 0 otherwise.
-        sample_weight : float or array, shape (n,), optional
-            Weights, at least 0: a row's step is multiplied by its weight.
-
-        Returns
-        -------
-        SGDRegressor
-            Itself.
-
-        Raises
-        ------
-        InvalidInput
-            When a parameter is not what is expected, or coefficients overflow.
-        """
-        self._check_together()
-        self._refuse_no_weight(sample_weight)
-        rows = TrainingRows(self, X, y, sample_weight)
-        begin = self._begin(rows, 1, coef_init, intercept_init)
-        self._restart()
-        self._learn(rows, begin, int(self.max_iter))
-        self._warn()
-        return self
-
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Run one epoch over some rows, from where the last call ended.
 
@@ -210,12 +174,11 @@ class SGDRegressor(StochasticDescent, LinearRegressor):
         InvalidInput
             When a parameter is not what is expected, or coefficients overflow.
         """
-        self._check_together(first=not hasattr(self, "coef_"))
-        rows = TrainingRows(self, X, y, sample_weight, reset=not hasattr(self, "coef_"))
-        self._learn(rows, self._go_on(rows, 1), 1)
+        rows = TrainingRows(self, X, y, sample_weight, reset=self._is_first_part())
+        self._run(rows, self._go_on(rows), 1)
         return self
 
-    def _learn(self, rows: TrainingRows, begin: Begin, epochs: int) -> None:
+    def _run(self, rows: TrainingRows, begin: Begin, epochs: int) -> None:
         y, weight = rows.y[:, 0].astype(rows.X.dtype), rows.weights
         held = self._hold_out(ShuffleSplit, y, weight)
         random = check_random_state(self.random_state)

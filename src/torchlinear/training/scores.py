@@ -6,15 +6,12 @@ graph of its output; a softmax written by hand shows in rows that lie between 0 
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from torchlinear.errors import TorchlinearWarning
+from torchlinear.errors import warn_caller
 from torchlinear.training.criteria import as_module
 
 __all__ = ["fault_of", "warn_of_scores"]
@@ -33,7 +30,7 @@ def warn_of_scores(criterion: Any, out: Any) -> None:
     """Warn when what a model gives is not what its criterion expects; the caller's line is named."""
     fault = fault_of(criterion, out)
     if fault is not None:
-        warnings.warn(fault, TorchlinearWarning, stacklevel=_outside())
+        warn_caller(fault)
 
 
 def fault_of(criterion: Any, out: Any) -> str | None:
@@ -125,11 +122,3 @@ def _probabilities(out: Tensor) -> bool:
     values = out.detach().double()
     inside = bool(((values >= 0) & (values <= 1)).all())
     return inside and bool(((values.sum(dim=1) - 1).abs() <= ROUNDING).all())
-
-
-def _outside() -> int:
-    """The `stacklevel`, for a warning in the caller, of the first line that is not torchlinear's."""
-    package, level, frame = str(Path(__file__).parent.parent), 0, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, level = frame.f_back, level + 1
-    return level + 1
