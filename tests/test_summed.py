@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,23 @@ def test_rows_without_weight_do_not_count_though_their_squares_overflow(
             for k in (0, 3)
         ]
         np.testing.assert_allclose(paths[0].r2, paths[1].r2, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", [None, "l2", "l1"])
+@pytest.mark.parametrize(
+    ("loss", "link", "intercept"),
+    [("poisson", "log", math.log(7.3)), ("gamma", "inverse", 1.0 / 7.3), ("tweedie", "log", math.log(7.3)),
+     ("squared", "log", math.log(7.3)), ("huber", None, 7.3), ("squared_epsilon_insensitive", None, 7.3)],
+)  # fmt: skip
+def test_a_target_that_does_not_vary(
+    loss: str, link: str | None, intercept: float, penalty: str | None, rng: np.random.Generator
+) -> None:
+    """The start is the optimum, whose slope is rounding and so is what slopes are measured against."""
+    X = rng.normal(size=(50, 3))
+    fit = tl.fit(X, np.full(50, 7.3), loss=loss, link=link, penalty=penalty)
+    assert fit.status is tl.Status.CONVERGED
+    assert fit.coef.abs().max() < 1e-12
+    assert float(fit.intercept) == pytest.approx(intercept, rel=0.02 if "epsilon" in loss else 1e-12)
 
 
 def test_many_rows_start_from_a_sample_and_end_where_few_passes_would(rng: np.random.Generator) -> None:

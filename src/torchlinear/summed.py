@@ -48,6 +48,7 @@ MANY_NUMBERS = 10_000_000  # n p k, a product of about 1 ms
 FAR = 1e3  # standard deviations between 0 and the mean that float32 can bear
 SINGLE_ERROR, DOUBLE_ERROR = 1e-3, 1e-10
 KEPT_BYTES = 2 << 30
+NOTHING = 64.0 * float(np.finfo(np.float64).eps)  # share of what a slope can be that is its rounding
 LEAST_WEIGHT = 1e-30  # of a working row, whose target -g / h must stay finite
 
 
@@ -152,9 +153,13 @@ class SummedObjective(Objective):
 
     @cached_property
     def size(self) -> float:
-        """Norm of dl/deta in the model of the intercept alone: what slopes are measured against."""
-        squares = self.loaded.sum(_square, self.loss, self.start[-1])
-        return float(np.sqrt(squares)) or 1.0
+        """Norm of dl/deta in the model of the intercept alone: what slopes are measured against.
+
+        Where that is rounding, of a target that does not vary, it is what predictors off by ``1 + |eta|`` make of it.
+        """
+        size, most = np.sqrt(self.loaded.sum(_squares, self.loss, self.start[-1])).tolist()
+        size = most if np.isfinite(most) and size <= NOTHING * most else size
+        return size or 1.0
 
     def sampled(self, count: int) -> SummedObjective | None:
         """The same objective of `count` evenly spaced rows; None of rows that do not lie in memory."""
@@ -292,10 +297,12 @@ def _spread(block: Block, loss: Loss, centre: Array, n_outputs: int) -> Spread:
     return response.spread(np.concatenate([centre, np.zeros(n_outputs)]))
 
 
-def _square(block: Block, loss: Loss, predictor: Tensor) -> float:
+def _squares(block: Block, loss: Loss, predictor: Tensor) -> Array:
+    """Weighted sums of squares, shape (2,): of dl/deta, and of what it changes by as eta changes by ``1 + |eta|``."""
     block = block.counted()
-    gradient = loss.gradient(block.flat(predictor), block.y)
-    return float(_weighted(block, gradient.square()).sum())
+    eta = block.flat(predictor)
+    slope, change = loss.gradient(eta, block.y), loss.expected(eta, block.y) * (1.0 + eta.abs())
+    return np.array([float(_weighted(block, part.square()).sum()) for part in (slope, change)])
 
 
 def _slope(block: Block, loss: Loss, coef: Tensor, centre: Array) -> Slope:
