@@ -103,9 +103,9 @@ def fit(
         ``tl.Box(low, high)``, alone or added to L1, L2 and L1L2. The intercept is never penalised.
     solver : str or Solver
         ``"auto"``, which `Fit.solver` explains; ``"cholesky"``, ``"qr"``, ``"newton"``, ``"newton_cg"``,
-        ``"lbfgs"``, ``"coordinate"``, ``"proximal_newton"``, ``"fista"``, ``"saga"``, ``"interior_point"``; or, for
-        every smooth loss, one of the descent family: ``"bgd"``, ``"sgd"``, ``"mbgd"``, ``"adagrad"``, ``"adam"``, ...;
-        or an object with its options, ``tl.Adam(lr=1e-3)``.
+        ``"lbfgs"``, ``"coordinate"``, ``"proximal_newton"``, ``"working_set"``, ``"fista"``, ``"saga"``,
+        ``"interior_point"``; or, for every smooth loss, one of the descent family: ``"bgd"``, ``"sgd"``, ``"mbgd"``,
+        ``"adagrad"``, ``"adam"``, ...; or an object with its options, ``tl.Adam(lr=1e-3)``.
     intercept : bool
         Whether to fit an intercept.
     weights : tensor, array or str, optional

@@ -29,7 +29,7 @@ from torchlinear.summed import SummedObjective
 N, P, K = 80, 3, 2
 
 # Their steps end at the optimum of the objective, or as near as float64 gets.
-EXACT = {"cholesky", "qr", "coordinate", "interior_point", "newton", "proximal_newton"}
+EXACT = {"cholesky", "qr", "coordinate", "interior_point", "newton", "proximal_newton", "working_set"}
 CONVERGE = EXACT | {"bgd", "fista", "momentum", "nesterov", "lbfgs", "newton_cg", "saga"}  # in theory too
 # What else than the ridge a solver may be asked for; each has its rows in `rows_of`.
 LOSSES: dict[str, Loss] = {

@@ -29,6 +29,10 @@ REGISTRY = Registry(
             "solvers.proximal_newton:ProximalNewton",
             "Newton with coordinate descent inside: L1 with any smooth loss.",
         ),
+        "working_set": Entry(
+            "solvers.working_set:WorkingSet",
+            "Proximal Newton in the columns that may matter: L1 on very many columns.",
+        ),
         "saga": Entry(
             "solvers.saga:SAGA",
             "SAGA: one row a step with memory, for losses of bounded curvature and L1, L2.",

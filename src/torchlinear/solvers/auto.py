@@ -11,11 +11,13 @@ from torchlinear.quadratic import QuadraticObjective
 from torchlinear.solvers.base import Solver
 from torchlinear.solvers.cholesky import Cholesky
 from torchlinear.solvers.coordinate import Coordinate
+from torchlinear.solvers.fista import FISTA
 from torchlinear.solvers.interior_point import InteriorPoint
 from torchlinear.solvers.newton import Newton
 from torchlinear.solvers.newton_cg import NewtonCG
 from torchlinear.solvers.proximal_newton import ProximalNewton
 from torchlinear.solvers.qr import QR
+from torchlinear.solvers.working_set import WorkingSet
 from torchlinear.statistics import Triangle
 
 if TYPE_CHECKING:
@@ -57,8 +59,7 @@ def choose(objective: Objective) -> Choice:
     if isinstance(objective, PinballObjective):
         return Choice(InteriorPoint(), f"interior_point: {objective.programme}")
     if not objective.smooth:
-        does = "bounds coefficients" if objective.bounded else "makes coefficients exactly zero"
-        return Choice(ProximalNewton(), f"proximal_newton: {objective.asked} {does}")
+        return _proximal(objective)
     if isinstance(objective, JeffreysObjective):
         return Choice(Newton(), "newton: reweighted least squares with the scores of Firth")
     count = (objective.n_features + 1) * objective.n_outputs
@@ -69,6 +70,17 @@ def choose(objective: Objective) -> Choice:
             NewtonCG(), f"newton_cg: {objective.n_features:,} columns, whose Hessian is never formed"
         )
     return Choice(Newton(), "newton: a smooth loss, reweighted least squares")
+
+
+def _proximal(objective: Objective) -> Choice:
+    """The solver of a penalty that is not smooth: second derivatives of all columns, of some, or of none."""
+    does = f"{objective.asked} {'bounds coefficients' if objective.bounded else 'makes coefficients exactly zero'}"
+    newton, some, none, p = ProximalNewton(), WorkingSet(), FISTA(), objective.n_features
+    if newton.refusal(objective) is not None and not objective.bounded and some.refusal(objective) is None:
+        return Choice(some, f"working_set: {does}, few of {p:,} columns at a time")
+    if newton.refusal(objective) is not None and none.refusal(objective) is None:
+        return Choice(none, f"fista: {does}; {p:,} columns, whose second derivatives are never formed")
+    return Choice(newton, f"proximal_newton: {does}")
 
 
 def _direct(objective: QuadraticObjective) -> Choice:

@@ -24,9 +24,10 @@ from torch import Tensor
 
 from torchlinear import interruption
 from torchlinear.engines.local import Local
-from torchlinear.errors import InvalidInput
 from torchlinear.penalties.separable import Separable
 from torchlinear.rows import TensorRows
+from torchlinear.solvers.base import Budget
+from torchlinear.solvers.fista import FISTA
 from torchlinear.solvers.newton import GAIN, Model, ModelAt, searched
 from torchlinear.solvers.proximal_newton import ProximalNewton, model_at
 from torchlinear.sparse import SparseRows
@@ -43,6 +44,8 @@ SHARE = 0.5  # of the columns, above which a copy of them costs more than it sav
 MOST_BYTES = 2 << 30  # of such a copy
 BEYOND = 1e-9  # share of its strength by which a pull must exceed it
 ENOUGH, ENOUGH_LARGE = 1e-12, 1e-10  # certificates at which a solution on the way is good enough
+ENOUGH_SLOW = 1e-9  # the same where each digit takes many passes
+STEP_SECONDS = 0.1  # after which Ctrl-C is looked for
 CHEAP = 1_000_000  # numbers in X, up to which it is the first of them
 GAIN_FEW = 1e3  # by which a step must lower the certificate for its model to be kept, where models are cheap
 ROUNDS = 100
@@ -124,11 +127,11 @@ class Screened:
         sub = penalised(
             part.problem, penalty if chosen.all() else Some(penalty, part.index, problem.n_features)
         )
-        refusal = ProximalNewton().refusal(sub)
-        if refusal is not None:
-            raise InvalidInput(refusal)
         start = torch.cat([self.coef[part.index], self.coef[-1:]])
-        found, part.model = descended(sub, start, part.model, model_at(sub))
+        if ProximalNewton().refusal(sub) is None:
+            found, part.model = descended(sub, start, part.model, model_at(sub))
+        else:
+            found = _accelerated(sub, start)
         self.coef = torch.zeros_like(self.coef)
         self.coef[part.index], self.coef[-1] = found[:-1], found[-1]
 
@@ -245,6 +248,16 @@ def descended(
             model = None
         left, fresh = problem.certificate(coef), False
     return coef, model
+
+
+def _accelerated(problem: SummedObjective, coef: Tensor) -> Tensor:
+    """The optimum from coefficients near it where a matrix would be too large: no second derivatives."""
+    solver = FISTA()
+    state = solver.init(problem, coef)
+    while not state.done and state.epoch < solver.epochs and problem.certificate(state.coef) > ENOUGH_SLOW:
+        interruption.check()
+        state = solver.step(problem, state, Budget(solver.epochs - state.epoch, STEP_SECONDS))
+    return state.coef
 
 
 def _middle(problem: SummedObjective) -> Array:
