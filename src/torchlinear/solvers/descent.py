@@ -29,11 +29,20 @@ from torch import Tensor
 from torchlinear.errors import InvalidInput
 from torchlinear.kernels import update
 from torchlinear.kernels.descent import Rule, Walk, spans_of
+from torchlinear.kernels.orders import seeded
 from torchlinear.penalties.separable import Separable
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import Rows
 from torchlinear.solvers.base import Budget, Solver, State
-from torchlinear.solvers.descent_epochs import ceiling, guarded, in_batches, memory_of, on_all_rows, scalar
+from torchlinear.solvers.descent_epochs import (
+    ceiling,
+    guarded,
+    in_batches,
+    kept_of,
+    memory_of,
+    on_all_rows,
+    scalar,
+)
 from torchlinear.solvers.descent_losses import inside, level_of
 from torchlinear.solvers.descent_way import Way, picks
 from torchlinear.solvers.descent_ways import way_of
@@ -193,7 +202,7 @@ class Descent(Solver):
             walk.slots[0] = self.options()["initial_accumulator_value"]
         memory |= {**memory_of(walk), "share": scalar(1.0)}
         if not self._all_rows(problem.rows):
-            memory["generator"] = torch.Generator().manual_seed(self.seed).get_state()
+            memory["generator"] = kept_of(seeded(self.seed))
             memory["total"] = scalar(0.0)
             memory["before"] = memory["theta"]
         if self.lr is None:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from torchlinear.kernels import update
 from torchlinear.kernels.descent import Epochs, Rule, Walk
+from torchlinear.kernels.orders import permutations
 from torchlinear.solvers.base import Budget, State
 from torchlinear.solvers.descent_way import Way
 from torchlinear.solvers.frame import Level
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from torchlinear.objective import Objective
     from torchlinear.solvers.descent import Descent
 
-__all__ = ["ceiling", "guarded", "in_batches", "memory_of", "on_all_rows", "scalar"]
+__all__ = ["ceiling", "guarded", "in_batches", "kept_of", "memory_of", "on_all_rows", "scalar"]
 
 Array = NDArray[np.float64]
 
@@ -84,8 +85,8 @@ class _Batches:
     ----------
     solver, way, rule, state, walk
         What goes, and where it stands.
-    generator : torch.Generator
-        Of the order of the rows.
+    generator : ndarray of uint32
+        Of the order of the rows; see `kernels.orders`.
     share : Tensor, shape (1,)
         Of the chosen step, after halvings.
     total : Tensor, shape (1,)
@@ -103,7 +104,7 @@ class _Batches:
     rule: Rule
     state: State
     walk: Walk
-    generator: torch.Generator
+    generator: NDArray[np.uint32]
     share: Tensor
     total: Tensor
     before: Tensor
@@ -114,8 +115,8 @@ class _Batches:
     @classmethod
     def of(cls, solver: Descent, way: Way, state: State) -> _Batches:
         """From where a state stands."""
-        generator, kept = torch.Generator(), state.memory["generator"]
-        generator.set_state(kept)
+        kept = state.memory["generator"]
+        generator = kept.numpy().view(np.uint32).copy()
         share, total, before = (state.memory[name] for name in ("share", "total", "before"))
         return cls(solver, way, solver.rule(way), state, _walk(state), generator, share, total, before, kept)
 
@@ -151,7 +152,7 @@ class _Batches:
 
     def epochs(self, many: int) -> bool:
         """Run whole epochs; False where coefficients grew beyond all bounds."""
-        turns = torch.cat([self._permutation() for _ in range(many)])
+        turns = self._orders(many)
         rates = float(self.share) * self.solver.rates(self.state, many)
         run = self.way.shuffled(self.rule, self.walk, rates, turns)
         lost = not np.isfinite(run.walk.theta).all()
@@ -170,7 +171,7 @@ class _Batches:
     def batches(self, count: int, end: tuple[int, int]) -> bool:
         """Run up to `count` batches of one epoch; False where coefficients grew beyond all bounds."""
         if self.order is None:
-            self.order = self._permutation()
+            self.order = self._orders(1)
         first, last = self.state.cursor, self.n if self.state.epoch < end[0] else end[1]
         rates = float(self.share) * self.solver.rates(self.state, 1)[0]
         stop = min(first + count * self.size, last)
@@ -202,10 +203,10 @@ class _Batches:
         self.state = replace(self.state, cursor=self.n)
 
     def _begin(self) -> None:
-        self.kept, self.before = self.generator.get_state(), torch.from_numpy(self.walk.theta)
+        self.kept, self.before = kept_of(self.generator), torch.from_numpy(self.walk.theta)
 
-    def _permutation(self) -> Tensor:
-        return torch.randperm(self.n, generator=self.generator, dtype=torch.int32, device="cpu")
+    def _orders(self, many: int) -> Tensor:
+        return torch.from_numpy(permutations(self.generator, self.n, many))
 
 
 def guarded(solver: Descent, objective: Objective) -> bool:
@@ -249,6 +250,11 @@ def _reached(
 def scalar(value: float) -> Tensor:
     """A number that a state can remember, shape (1,)."""
     return torch.tensor([value], dtype=torch.float64, device="cpu")
+
+
+def kept_of(generator: NDArray[np.uint32]) -> Tensor:
+    """A generator as a state remembers it."""
+    return torch.from_numpy(generator.view(np.int32).copy())
 
 
 def memory_of(walk: Walk) -> dict[str, Tensor]:
