@@ -136,7 +136,7 @@ def contours(
         rows = sample.rows
     else:
         moved = ground.followed(cells) if others in (Others.BEST, Others.NEARLY) else cells
-        found = judge.excess(moved.reshape(-1, *best.shape))
+        found = judge.heights(moved.reshape(-1, *best.shape)).excess
     heights = np.maximum(np.nan_to_num(found, nan=np.inf), 0.0).reshape(side, side)
     return Contours(axes, x, y, heights, judge.whole, others, rows)
 

@@ -232,11 +232,12 @@ class Film:
             return
         inside = torch.stack(self._coef).double()
         judge = self.course.judge
+        heights = judge.heights(inside)
         frames = Frames(
             torch.tensor(self._passes, dtype=torch.float64),
             torch.tensor(self._seconds, dtype=torch.float64),
-            torch.from_numpy(judge.loss(inside)),
-            torch.from_numpy(judge.gap(inside)),
+            torch.from_numpy(heights.loss),
+            torch.from_numpy(judge.gap(heights.excess)),
             self.course.users(inside),
         )
         self._parts.append(frames)

@@ -10,6 +10,7 @@ so a gap of 1e-20 has its digits. Of other objectives it is a difference, down t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,13 +23,20 @@ from torchlinear.objective import Objective
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.summed import SummedObjective
 
-__all__ = ["Judge", "judge_of"]
+__all__ = ["Heights", "Judge", "judge_of"]
 
 Array = NDArray[np.float64]
 
 TOGETHER = 4_000_000  # linear predictors of frames that are computed at once
 EVALUATED = 200_000_000  # numbers of X that frames of a runner may read, about half a second
 FEWEST = 60  # frames whatever they cost
+
+
+class Heights(NamedTuple):
+    """Objective of coefficients, and how far it is above the optimum; both of shape (f,)."""
+
+    loss: Array
+    excess: Array
 
 
 class Judge(ABC):
@@ -47,20 +55,22 @@ class Judge(ABC):
     def __init__(self, best: Tensor, start: Tensor) -> None:
         self.best = best
         self.least = float(self.loss(best[None])[0])
-        self.whole = float(self.excess(start[None])[0])
+        self.whole = float(self.heights(start[None]).excess[0])
 
     @abstractmethod
     def loss(self, coef: Tensor) -> Array:
         """Objective of coefficients (f, p + 1, k); shape (f,)."""
 
-    def excess(self, coef: Tensor) -> Array:
-        """Objective above the optimum of coefficients (f, p + 1, k); shape (f,)."""
-        return np.asarray(np.maximum(self.loss(coef) - self.least, 0.0))
+    def heights(self, coef: Tensor) -> Heights:
+        """Objective of coefficients (f, p + 1, k), and the same above the optimum."""
+        loss = self.loss(coef)
+        with np.errstate(invalid="ignore"):
+            return Heights(loss, np.maximum(loss - self.least, 0.0))
 
-    def gap(self, coef: Tensor) -> Array:
-        """The same as a share of that of the start; NaN becomes inf."""
+    def gap(self, excess: Array) -> Array:
+        """What is above the optimum as a share of that of the start; NaN becomes inf."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.nan_to_num(self.excess(coef) / self.whole, nan=np.inf, posinf=np.inf)
+            return np.nan_to_num(excess / self.whole, nan=np.inf, posinf=np.inf)
 
     def frames(self, most: int) -> int:
         """How many frames, of `most`, are worth their evaluation."""
@@ -77,13 +87,17 @@ class Exact(Judge):
     def loss(self, coef: Tensor) -> Array:
         """F."""
         if self.objective.smooth:
-            return self.excess(coef) + self.objective.value(self.best)
+            return self.heights(coef).loss
         return np.array([self.objective.value(one) for one in coef])
 
-    def excess(self, coef: Tensor) -> Array:
-        """F - F*."""
+    def heights(self, coef: Tensor) -> Heights:
+        """F, and F - F* as a sum of squares."""
         if not self.objective.smooth:
-            return super().excess(coef)
+            return super().heights(coef)
+        excess = self._excess(coef)
+        return Heights(excess + self.objective.value(self.best), excess)
+
+    def _excess(self, coef: Tensor) -> Array:
         p, triangle = self.objective.n_features, self.objective.factor
         with np.errstate(over="ignore", invalid="ignore"):
             apart = (coef - self.best).numpy()
@@ -141,8 +155,8 @@ def _sums(block: Block, loss: Loss, coef: Tensor) -> Tensor:
     found = []
     for first in range(0, f, together):
         part = coef[first : first + together]
-        eta = block.predict(part.permute(1, 0, 2).flatten(1))
+        eta = block.predict(part.permute(1, 0, 2).flatten(1)).T.contiguous()
         for at in range(len(part)):
-            value = loss.value(eta[:, at * k : (at + 1) * k].contiguous(), block.y)
+            value = loss.value(eta[at * k : (at + 1) * k].T.contiguous(), block.y)
             found.append(value.sum() if block.weight is None else block.weight @ value)
     return torch.stack(found).cpu()
