@@ -201,6 +201,19 @@ def test_where_zeros_have_no_loss_all_start_from_the_intercept_alone(
         tl.race(X, y, loss="gamma", start=[0.0, 0.0, 0.0])
 
 
+def test_rates_of_a_loss_that_is_nearly_straight_at_the_start_come_from_where_it_bends(
+    rng: np.random.Generator,
+) -> None:
+    x = torch.from_numpy(rng.random(80))
+    y = (
+        30.0 + 3.0 * x + 0.3 * torch.from_numpy(rng.normal(size=80))
+    )  # no residual of zeros is within Huber's delta
+    race = tl.race(x, y, loss="huber", solvers=["adagrad", "adam"], epochs=2_000)
+    for runner in race:
+        assert runner.status is not tl.Status.DIVERGED
+        assert runner.final < 1e-3
+
+
 def test_standardised_races_speak_in_the_units_of_the_user(points: tuple[Tensor, Tensor]) -> None:
     X, y = points
     X = X * torch.tensor([1.0, 100.0, 0.01], dtype=torch.float64)

@@ -22,7 +22,7 @@ from torchlinear.racing.records import Frames
 
 __all__ = ["FRAMES", "Run", "Runs"]
 
-FRAMES, FEWEST = 600, 60  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms
+FRAMES, FEWEST = 600, 60  # of each runner: 10 seconds at 60 a second; each costs 0.2 ms, of other losses 1
 FRAME_NUMBERS = 300_000  # coefficients in the frames of a runner: the page and the shelf hold them all
 OPENED_SECONDS = 15.0  # within which a page opens the stream of its run; later it no longer counts as running
 
@@ -157,7 +157,8 @@ class Run:
 
 def _affordable(stage: Stage) -> int:
     """Frames of each runner."""
-    return min(FRAMES, max(FEWEST, FRAME_NUMBERS // stage.best.numel()))
+    most = FRAMES if stage.loss.quadratic else FRAMES // 2  # between which the page goes on in straight lines
+    return min(most, max(FEWEST, FRAME_NUMBERS // stage.best.numel()))
 
 
 class Runs:

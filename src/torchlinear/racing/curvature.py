@@ -121,7 +121,7 @@ def curvature(objective: Objective, best: Tensor, start: Tensor) -> Curvature:
         values=values,
         vectors=vectors,
         standardised=_standardised(objective, there, noise),
-        slope=_typical(slope, here),
+        slope=_typical(slope, np.maximum(np.diagonal(here), np.diagonal(there))),
         flat=_flat(objective, values, noise),
     )
 
@@ -138,10 +138,11 @@ def _flat(objective: Objective, values: Array, noise: float) -> int:
 
 
 def _typical(slope: Array, bent: Array) -> float:
-    """The median step to the minimum of one coefficient alone."""
-    diagonal = np.repeat(
-        np.diagonal(bent), slope.size // len(bent)
-    )  # of several targets it may be that of each
+    """The median step to the minimum of one coefficient alone, `bent` the curvature along each, shape (q,).
+
+    It is the larger one of start and optimum: far from its targets Huber's loss has next to none.
+    """
+    diagonal = np.repeat(bent, slope.size // len(bent))  # of several targets it may be that of each
     told = diagonal > 0
     return float(np.median(np.abs(slope.ravel()[told]) / diagonal[told])) if told.any() else 1.0
 

@@ -150,3 +150,56 @@ def test_the_exact_answer_stands_however_the_column_is_scaled(lab):
     page = lab("data=maker:noise=0.5,scale=100&runners=bgd&epochs=10")
     assert "not reached" in page.inner_text("#standings tbody tr:first-child")
     assert "1 pass" in page.inner_text("#standings tr.exact")
+
+
+def test_the_exact_solver_of_classes_says_how_many_passes_it_made(lab):
+    page = lab("data=builtin:name=breast_cancer&standardize=true&penalty=l2:0.1&runners=newton&epochs=50")
+    words = page.inner_text("#standings tr.exact td:nth-child(3)")
+    assert int(words.split(" passes")[0]) > 3
+
+
+def test_silence_of_the_server_is_explained(lab):
+    page = lab("runners=bgd&epochs=50")
+    held = []
+    page.route("**/api/runs", lambda route: held.append(route))
+    page.get_by_label("AdaGrad", exact=True).check()
+    page.wait_for_selector("#waiting:not([hidden])")
+    assert "compiles" in page.inner_text("#waiting")
+    page.evaluate("document.body.dataset.run = 'old'")
+    held[0].continue_()
+    page.wait_for_selector("body[data-run=done]")
+    page.wait_for_selector("#waiting", state="hidden")
+
+
+def test_classes_that_are_numbers_are_drawn_as_the_classes_they_are(lab, again, tmp_path):
+    """Of y = 1 for x < 5 and 2 beyond, but for two points, the points at the top are those on the right."""
+    rows = "".join(f"{x},{1 if x < 5 else 2}\n" for x in range(10))
+    (tmp_path / "grades.csv").write_text("x,grade\n" + rows + "4.5,2\n5.5,1\n")
+    page = lab("runners=bgd&epochs=50")
+    again(lambda: page.set_input_files("#file", str(tmp_path / "grades.csv")))
+    if page.get_by_label("Loss", exact=True).input_value() != "logistic":
+        again(lambda: page.get_by_label("Loss", exact=True).select_option("logistic"))
+    page.wait_for_timeout(200)
+    left, right = page.evaluate(TOPMOST)
+    assert right < 0.2 < 0.8 < left
+
+
+# How far down, as a share of the plot, the highest point of each half of the picture lies.
+TOPMOST = """() => {
+  const canvas = document.getElementById('fit');
+  const probe = document.createElement('i');
+  probe.style.color = 'var(--point)';
+  document.body.append(probe);
+  const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+  probe.remove();
+  const { width, height } = canvas;
+  const data = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+  const found = [1, 1];
+  for (let x = 0; x < width; x++) for (let y = 0; y < height; y++) {
+    const at = 4 * (y * width + x);
+    if (Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) > 60) continue;
+    const half = x < width * 0.45 ? 0 : x > width * 0.62 ? 1 : null;
+    if (half !== null) found[half] = Math.min(found[half], y / height);
+  }
+  return found;
+}"""

@@ -65,6 +65,7 @@ export class Coefs {
   #describe(total) {
     const zero = this.#rows.filter((row) => row.best === 0).length;
     const parts = [t(this.run.meta.units ? "coefs.standard" : "coefs.note")];
+    if (this.run.outputs > 1) parts.unshift(t("coefs.class", { name: this.run.meta.targets[this.output] }));
     if (total > MOST) parts.push(t("coefs.largest", { shown: MOST, total }));
     if (this.run.spec.penalty.kind === "l1") parts.push(t("coefs.zero", { zero, total: this.#rows.length }));
     this.note.textContent = together(parts);

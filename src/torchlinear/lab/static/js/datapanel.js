@@ -123,5 +123,5 @@ export class DataPanel {
 /** The name of a data set in the user's language. */
 function title(dataset) {
   if (dataset.kind === "file") return dataset.name;
-  return dataset.kind === "builtin" ? t(`builtin.${dataset.name}`) : t(`data.${dataset.kind}`);
+  return dataset.kind === "builtin" ? t(`builtin.${dataset.name.replaceAll(" ", "_")}`) : t(`data.${dataset.kind}`);
 }

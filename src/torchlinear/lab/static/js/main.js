@@ -55,6 +55,7 @@ const grow = later(60, () => gap.grown());
 function hear(kind, value) {
   if (kind === "problem") problem(value);
   else if (kind === "dataset") showDataset(value);
+  else if (kind === "waiting") $("waiting").hidden = !value;
   else news(value);
 }
 

@@ -87,8 +87,9 @@ export class RunnersPanel {
   #rate(name, runner) {
     const auto = h("input", { type: "checkbox", checked: runner.lr === null });
     auto.addEventListener("change", () => this.#change(name, { lr: auto.checked ? null : this.#sensible(name) }));
+    const value = runner.lr ?? this.#sensible(name);
     const { input, output, follow } = slider({
-      label: "", min: 1e-4, max: 100, log: true, step: 0.02, value: runner.lr ?? this.#sensible(name), show: (value) => number(value),
+      label: "", min: Math.min(1e-4, value / 100), max: Math.max(100, 10 * value), log: true, step: 0.02, value, show: (rate) => number(rate),
       change: (lr) => this.#change(name, { lr }),
     });
     input.setAttribute("aria-label", t("runners.rate_of", { name: nameOf(name) }));
@@ -99,7 +100,7 @@ export class RunnersPanel {
 
   #sensible(name) {
     const rate = this.chosen?.get(name) ?? 0.1;
-    return Math.min(100, Math.max(1e-4, Number(rate.toPrecision(2))));
+    return Number(rate.toPrecision(2));
   }
 
   #extra(solver, runner) {

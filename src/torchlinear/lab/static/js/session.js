@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { Run } from "./run.js";
 
 const PATIENCE = 500; // ms that a run may go on after the user has chosen something else
+const SLOW = 2000; // ms without a word from the server after which the page says why
 
 export class Session {
   dataset = null;
@@ -12,8 +13,9 @@ export class Session {
   #busy = false;
   #made = null; // the data spec that `dataset` answers to
   #cancel = null;
+  #slow = 0;
 
-  /** `hear(kind, value)`: dataset, run (begun), news (of the run), problem (a sentence). */
+  /** `hear(kind, value)`: dataset, news (of the run), problem (a sentence), waiting (whether nothing has come for long). */
   constructor(hear) {
     this.#hear = hear;
   }
@@ -29,11 +31,13 @@ export class Session {
     while (this.#wanted) {
       const { state: next, how: manner } = this.#wanted;
       this.#wanted = null;
+      this.#wait();
       try {
         await this.#once(next, manner);
       } catch (problem) {
         this.#hear("problem", problem);
       }
+      this.#rest();
     }
     this.#busy = false;
   }
@@ -61,6 +65,17 @@ export class Session {
     this.#hear("dataset", this.dataset);
   }
 
+  /** From now on silence is noticed. */
+  #wait() {
+    this.#rest();
+    this.#slow = setTimeout(() => this.#hear("waiting", true), SLOW);
+  }
+
+  #rest() {
+    clearTimeout(this.#slow);
+    this.#hear("waiting", false);
+  }
+
   async #once(state, how) {
     await this.#data(state.data);
     let spec = choose(state, this.dataset);
@@ -76,6 +91,7 @@ export class Session {
     const run = new Run(answer.run, spec, this.dataset);
     await new Promise((done) => {
       const stop = api.listen(run.id, (kind, data) => {
+        this.#wait();
         run.hear(kind, data);
         if (run.meta) this.#hear("news", { run, kind, how });
         if (kind === "failed") this.#hear("problem", new api.Refused(data.error ?? { en: "" }, data.error ? 422 : 0));
