@@ -150,5 +150,18 @@ def test_cross_validation_finds_what_scikit_learn_does(labels: Any, legacy: bool
     assert theirs_ == pytest.approx(ours_, rel=1e-4)
 
 
+def test_a_penalty_that_is_named_has_its_own_share_of_l1() -> None:
+    options: dict[str, Any] = {**QUIET, "penalty": "l2", "l1_ratios": [0.5, 1.0], "Cs": [0.05], "cv": 3}
+    with pytest.warns(match="'penalty' was deprecated|l1_ratios parameter is only used"):
+        ours = LogisticRegressionCV(**options).fit(X, TWO)
+    theirs = reference.LogisticRegression(C=0.05, tol=1e-10).fit(X, TWO)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4, atol=1e-6)
+
+
+def test_strengths_are_above_0() -> None:
+    with pytest.raises(InvalidInput, match=r"Cs=\[0, 1.0\]: expected numbers above 0"):
+        LogisticRegressionCV(Cs=[0, 1.0], **QUIET).fit(X, TWO)
+
+
 def norm(fit: Any) -> float:
     return float(0.5 * np.square(fit.coef_).sum())

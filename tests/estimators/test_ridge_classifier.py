@@ -14,7 +14,6 @@ from sklearn.multiclass import OneVsRestClassifier
 
 import torchlinear as tl
 from torchlinear.estimators.classifier import LinearClassifier, Probabilities
-from torchlinear.estimators.labelled_rows import LabelledRows
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 LABELS = {
@@ -126,14 +125,3 @@ def test_probabilities_of_three_classes_at_the_extremes(against_rest: bool) -> N
     assert np.isfinite(model.predict_log_proba(X)).all()
     tensors = model.predict_proba(torch.from_numpy(X))
     np.testing.assert_array_equal(tensors.numpy(), model.predict_proba(X))
-
-
-def test_labels_become_numbers() -> None:
-    rows = LabelledRows(tl.RidgeClassifier(), IRIS, LABELS["texts"], None)
-    assert rows.classes.tolist() == ["setosa", "versicolor", "virginica"]
-    np.testing.assert_array_equal(rows.y[:, 0], SPECIES)
-    np.testing.assert_array_equal(rows.indicators(0.0), np.eye(3)[SPECIES])
-    with pytest.raises(
-        tl.InvalidInput, match="at least 2 classes in the data, but the data contains only one"
-    ):
-        LabelledRows(tl.RidgeClassifier(), IRIS, np.ones(150), None).need_two_classes()

@@ -242,7 +242,7 @@ def test_threads_change_nothing(rows: tuple[Any, Any, Any]) -> None:
     labels = targets(y, "many")
     one, two = (
         SGDClassifier(loss="log_loss", random_state=0, early_stopping=True, n_jobs=jobs).fit(X, labels)
-        for jobs in (1, 2)
+        for jobs in (1, np.int64(2))
     )
     np.testing.assert_array_equal(one.coef_, two.coef_)
 
