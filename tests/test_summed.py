@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 import torchlinear as tl
@@ -110,6 +112,18 @@ def test_rows_without_weight_do_not_count_though_their_squares_overflow(
             for k in (0, 3)
         ]
         np.testing.assert_allclose(paths[0].r2, paths[1].r2, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", [None, tl.L2(0.1), tl.L1(0.05)], ids=str)
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge", "huber"])
+def test_columns_a_million_deviations_from_zero(loss: str, penalty: Any, rng: np.random.Generator) -> None:
+    """Values of the objective lose six digits there, slopes fewer: they decide about the last steps."""
+    X = rng.normal(size=(200, 3))
+    y = X[:, 0] + rng.logistic(size=200)
+    y = y if loss == "huber" else (y > 0).astype(float)
+    near, far = (tl.fit(Z, y, loss=loss, penalty=penalty) for Z in (X, X + 1e6))
+    assert far.status is tl.Status.CONVERGED
+    torch.testing.assert_close(far.coef, near.coef, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("penalty", [None, "l2", "l1"])
@@ -250,6 +264,32 @@ def test_classes_of_a_softmax_told_apart_without_error(
         fit = tl.fit(X, y, loss="softmax", solver=solver)
     assert [warning.category for warning in caught] == [tl.ConvergenceWarning]
     assert fit.status is tl.Status.SEPARATED
+
+
+def separable(X: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether scores exist that put no row on a wrong side and some on the right one: a linear programme."""
+    k, Z = codes.max() + 1, np.column_stack([X, np.ones(len(X))])
+    ahead = np.zeros(
+        (len(Z), k, k, Z.shape[1])
+    )  # of each row: the score of its class less those of the others
+    for i, own in enumerate(codes):
+        ahead[i, :, own] += Z[i]
+        ahead[i, range(k), range(k)] -= Z[i]
+    A = ahead.reshape(len(Z) * k, -1)
+    return bool(-linprog(-A.sum(axis=0), A_ub=-A, b_ub=np.zeros(len(A)), bounds=(-1, 1)).fun > 1e-6)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_separation_is_what_a_linear_programme_says(loss: str, rng: np.random.Generator) -> None:
+    for rows in (20, 30, 40, 60, 80):
+        X = rng.normal(size=(rows, 3))
+        scores = X[:, 0] + rng.logistic(size=rows)
+        codes = np.digitize(scores, [0.0] if loss == "logistic" else [-1.0, 1.0, 2.5])
+        codes = np.unique(codes, return_inverse=True)[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tl.ConvergenceWarning)
+            fit = tl.fit(X, codes, loss=loss)
+        assert (fit.status is tl.Status.SEPARATED) == separable(X, codes)
 
 
 @pytest.mark.parametrize(
