@@ -42,6 +42,7 @@ GAIN = 8.0  # by which a chord step must lower the certificate to be worth anoth
 HALVINGS = 40
 ARMIJO = 1e-4
 ROUNDING = 1e-14  # of the objective, relative
+CLOSE = 1e-9  # the same where columns lie far from zero, whose predictors lose digits
 CONDITION = 1e7  # beyond which normal equations would misjudge the rank of the working rows
 SAMPLE_ROWS, SAMPLE_SHARE = 20_000, 8  # sample at least so many rows, if they are at most an eighth of all
 NEAR = 1e-4  # certificate at which the optimum of a sample is near enough to that of all rows
@@ -234,8 +235,11 @@ def _cheap(problem: SummedObjective) -> bool:
 
 
 def searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) -> Tensor | None:
-    """The first of the points ``coef + step / 2^i`` that lowers F enough; None when there is none."""
-    here = problem.value(coef)
+    """The first of the points ``coef + step / 2^i`` that lowers F enough; None when there is none.
+
+    Where rounding hides what the whole step gains, the certificate decides: slopes keep more digits than values.
+    """
+    here, left = problem.value(coef), problem.certificate(coef)
     share, along = 1.0, torch.from_numpy(step)
     if not np.isfinite(step).all():
         return None
@@ -243,6 +247,8 @@ def searched(problem: SummedObjective, coef: Tensor, step: Array, slope: float) 
         there = problem.within(coef + share * along)
         value = problem.value(there)
         if value <= here + ARMIJO * share * slope + ROUNDING * abs(here):
+            return there
+        if share == 1.0 and value <= here + CLOSE * abs(here) and problem.certificate(there) < left / 2.0:
             return there
         share /= 2.0
     return None
