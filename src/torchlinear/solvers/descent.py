@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass, fields
+from functools import cache, cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -261,12 +262,26 @@ class Descent(Solver):
 
     def rule(self, way: Way) -> Rule:
         """Return the rule as the kernels take it."""
-        options, objective = self.options(), way.objective
-        hyper = np.zeros((1, 8))
+        objective = way.objective
+        spans = _spans(objective.n_outputs, objective.n_features, objective.intercept)
+        return Rule(self.code, self._hyper, spans, lasso=way.prices)
+
+    @cached_property
+    def _hyper(self) -> Array:
+        """Hyper-parameters in the order of `update.HYPER`, shape (1, 8); kept, for steps may be many and short."""
+        options, hyper = self.options(), np.zeros((1, 8))
         names = ("lr", "weight_decay", "maximize", *update.HYPER[self.code])
         hyper[0, : len(names)] = [options.get(name, 0.0) for name in names]
-        k, p = objective.n_outputs, objective.n_features
-        group = np.zeros(k * (p + 1), dtype=np.int64)
-        if not objective.intercept:
-            group[k * p :] = -1
-        return Rule(self.code, hyper, spans_of(group), lasso=way.prices)
+        hyper.setflags(write=False)
+        return hyper
+
+
+@cache
+def _spans(outputs: int, features: int, intercept: bool) -> NDArray[np.int64]:
+    """What moves of theta: all, or all but the intercepts; see `Rule`."""
+    group = np.zeros(outputs * (features + 1), dtype=np.int64)
+    if not intercept:
+        group[outputs * features :] = -1
+    spans = spans_of(group)
+    spans.setflags(write=False)
+    return spans
