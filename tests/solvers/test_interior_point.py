@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.linear_model import QuantileRegressor
 
 import torchlinear as tl
@@ -67,6 +68,15 @@ def test_a_refusal_names_what_there_is(penalty: Any, rng: np.random.Generator) -
     for allowed in ("l1", "l2", "elastic_net", None):
         assert tl.fit(X, y, loss="quantile", penalty=allowed).status is tl.Status.CONVERGED
     assert tl.fit(X, y, loss="huber", penalty=penalty).status is tl.Status.CONVERGED
+
+
+def test_very_many_columns_are_refused_before_they_fill_the_memory() -> None:
+    X = scipy.sparse.random_array((20, 200_000), density=1e-4, format="csr", rng=0)
+    words = r"quantile loss takes up to 8,000 columns, not 200,000; use loss='huber'"
+    with pytest.raises(tl.InvalidInput, match=words):
+        tl.fit(X, np.arange(20.0), loss="quantile", penalty=tl.L1(0.1))
+    with pytest.raises(tl.InvalidInput, match=words):
+        tl.QuantileRegressor().fit(X, np.arange(20.0))
 
 
 def test_groups_go_with_the_smooth_sister_of_the_hinge(rng: np.random.Generator) -> None:

@@ -18,6 +18,7 @@ __all__ = ["LinearProgram", "PinballObjective"]
 
 Array = NDArray[np.float64]
 
+MOST = 8_000  # columns, whose equations are solved: half a gigabyte
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -46,6 +47,8 @@ class PinballObjective(SummedObjective):
     @property
     def refusal(self) -> str | None:
         """Why there is no linear programme for this objective; None when there is."""
+        if self.n_features > MOST:
+            return f"{self.loss.name} loss takes up to {MOST:,} columns, not {self.n_features:,}; use loss='huber'."
         if self.penalty is None:
             return None
         use = "use penalty='l1', 'l2', 'elastic_net' or none, or loss='huber'"
