@@ -1,6 +1,9 @@
 """`torchlinear race`: the table, JSON, the files it writes, and mistakes."""
 
+import os
+import pty
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,19 +90,12 @@ def test_a_mistake_gets_one_sentence(run, line: Path, words: tuple[str, ...], me
     assert ended.out == ""
 
 
-def test_the_table_fills_on_a_terminal_without_scrolling(line: Path) -> None:
-    """Frames of the live table are drawn over one another: each begins by going up as many lines as it has."""
-    import os
-    import pty
-    import sys
-
+def on_terminal(columns: int, *words: str) -> str:
+    """What the command writes on a terminal of its own."""
     child, master = pty.fork()
-    if child == 0:  # the command, on a terminal of its own
-        os.environ |= {"TERM": "xterm", "COLUMNS": "110", "LINES": "30", "LC_ALL": "C.UTF-8"}
-        os.execv(
-            sys.executable,
-            [sys.executable, "-m", "torchlinear.commands", "race", str(line), "-y", "y", "--epochs", "3000"],
-        )
+    if child == 0:
+        os.environ |= {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "30", "LC_ALL": "C.UTF-8"}
+        os.execv(sys.executable, [sys.executable, "-m", "torchlinear.commands", "race", *words])
     seen = b""
     while True:
         try:
@@ -112,6 +108,23 @@ def test_the_table_fills_on_a_terminal_without_scrolling(line: Path) -> None:
     _, status = os.waitpid(child, 0)
     text = seen.decode()
     assert os.waitstatus_to_exitcode(status) == 0, text
+    return text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_number_is_cut_on_a_terminal_of_eighty_columns(line: Path, language: str) -> None:
+    text = on_terminal(80, str(line), "-y", "y", "--epochs", "30", "--lang", language)
+    rows = [row for row in text.split("\x1b[?25h")[0].splitlines() if re.search("[▁▂▃▄▅▆▇█]{24}", row)]
+    final = rows[-6:]
+    assert len(final) == 6
+    for row in final:
+        assert row.replace("\x1b[0m", "").rstrip().endswith(("s", "秒"))
+        assert "…" not in re.sub("^.*[▁▂▃▄▅▆▇█]", "", row)
+
+
+def test_the_table_fills_on_a_terminal_without_scrolling(line: Path) -> None:
+    """Frames of the live table are drawn over one another: each begins by going up as many lines as it has."""
+    text = on_terminal(110, str(line), "-y", "y", "--epochs", "3000")
     assert text.count("\x1b[?25l") == 1  # the cursor hides once and comes back
     assert "\x1b[?25h" in text
     assert "\x1b[2J" not in text  # never the whole screen

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from torchlinear.commands import screen
-from torchlinear.commands.language import say
+from torchlinear.commands.language import current, say
 from torchlinear.commands.scenes.board import COLOURS, SPARK, duration, sparkline
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["Track"]
 
 FLOOR = 1e-8  # gap where curves end
 LEVELS = (0.01, 0.0001)  # of the columns
-WIDE = 90  # columns from which all of them are shown
+WIDE = 100  # columns from which all of them are shown, and what sets runners apart beside their names
 
 
 class Track:
@@ -91,10 +91,14 @@ class Track:
         if not self._quiet:
             self._cells = {runner.name: self._final(runner) for runner in race.standings()}
 
+    @property
+    def _wide(self) -> bool:
+        return self._console.width >= WIDE
+
     def _final(self, runner: Runner) -> tuple[str, ...]:
         within = [runner.within[level] for level in LEVELS]
         return (
-            runner.label,
+            runner.label.told(current()) if self._wide else runner.name,
             sparkline(_shown(runner.gap), FLOOR),
             _gap(runner.final),
             *("–" if at is None else _count(at.passes) for at in within),
@@ -103,12 +107,11 @@ class Track:
         )
 
     def _table(self) -> Table:
-        wide = self._console.width >= WIDE
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         table.add_column(say("racing.runner"), no_wrap=True)
         table.add_column(say("racing.curve", floor=f"{FLOOR:.0e}"), no_wrap=True, min_width=SPARK)
         headings = [say("racing.gap"), "1 %", "0.01 %", say("racing.passes"), say("board.seconds")]
-        kept = range(len(headings)) if wide else (0, 1, 4)
+        kept = range(len(headings)) if self._wide else (0, 1, 4)
         for place in kept:
             table.add_column(headings[place], justify="right", no_wrap=True)
         for (name, cells), colour in zip(self._cells.items(), COLOURS * len(self._cells)):

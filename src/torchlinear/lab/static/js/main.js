@@ -123,6 +123,7 @@ function problem(error) {
   $("problem").querySelector("p").textContent = own ? t(own) : told(error.both ?? { en: error.message });
   $("remedy").hidden = !error.message.includes("add a ridge");
   $("problem").hidden = false;
+  if (narrow()) $("problem").scrollIntoView({ block: "center" }); // the panels lie above it
 }
 
 function say(words) {
