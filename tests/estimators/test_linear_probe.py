@@ -99,7 +99,7 @@ def test_numbers_come_back_as_numbers(data: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["npy", "safetensors", "safetensors y", "parquet lists", "parquet columns", "frame"]
+    "kind", ["npy", "npy y", "safetensors", "safetensors y", "parquet lists", "parquet columns", "frame"]
 )
 def test_every_kind_of_embeddings_gives_the_same_layer(
     kind: str, probe: tl.LinearProbe, data: Any, tmp_path: Path
@@ -107,8 +107,11 @@ def test_every_kind_of_embeddings_gives_the_same_layer(
     X, y = data
     given: Any = tmp_path / f"embeddings.{kind.split()[0]}"
     labels: Any = y
-    if kind == "npy":
+    if kind.startswith("npy"):
         np.save(given, X)
+        if kind.endswith("y"):
+            labels = tmp_path / "labels.npy"
+            np.save(labels, y)
     elif kind == "frame":
         given = pd.DataFrame(X)
     elif kind.startswith("safetensors"):
@@ -236,6 +239,11 @@ def test_what_cannot_be_fitted(probe: tl.LinearProbe, data: Any, tmp_path: Path)
         ((X[0], y[:1]), r"expected \(n, p\)|rows of X"),
         ((X, "label"), "pass the labels themselves"),
         ((tmp_path / "none.npy", y), "no such file"),
+        ((X, str(tmp_path / "none.npy")), "no such file"),
+        (
+            (X, tmp_path / "labels.csv"),
+            "labels.csv': expected labels, the path of a .npy file, or the name of a",
+        ),
         ((tmp_path / "rows.csv", y), "a path ending in"),
         ((tmp_path / "bad.npy", y), "not a readable"),
     ):

@@ -127,8 +127,8 @@ class LinearProbe:
         X : tensor, array, frame or path, shape (n, p)
             Embeddings: float64, float32, bfloat16 or float16. The path of a ``.npy`` or ``.safetensors`` file, which
             are mapped and may be larger than memory, or of a Parquet file.
-        y : tensor, array, Series, list or str, shape (n,)
-            Labels of any kind; or the name of their tensor or column in the file.
+        y : tensor, array, Series, list, str or path, shape (n,)
+            Labels of any kind; the path of a ``.npy`` file of them; or the name of their tensor or column in the file.
         sample_weight : tensor or array, shape (n,), optional
             Weight of each row, at least 0: in the mean that is minimised, and in the scores on held-out rows.
         validation : tuple, optional

@@ -54,14 +54,15 @@ def examples(X: Any, y: Any = None) -> Examples:
     X : tensor, array, frame or path, shape (n, p)
         Embeddings. A ``.npy`` file and a ``.safetensors`` file are mapped, so that only the rows at work are in
         memory. A Parquet file holds them in one column of lists, or in columns of numbers.
-    y : tensor, array, Series, list or str, shape (n,), optional
-        Labels; or the name of their tensor or column in the file.
+    y : tensor, array, Series, list, str or path, shape (n,), optional
+        Labels; the path of a ``.npy`` file of them; or the name of their tensor or column in the file.
 
     Raises
     ------
     InvalidInput
         Something else came.
     """
+    y = _from_file(y) if isinstance(y, (str, PathLike)) else y
     if not isinstance(X, (str, PathLike)):
         if isinstance(y, str):
             raise InvalidInput(
@@ -73,11 +74,12 @@ def examples(X: Any, y: Any = None) -> Examples:
         raise InvalidInput(
             f"X={str(path)!r}: expected a tensor, an array, or a path ending in {', '.join(KINDS)}."
         )
-    if not path.exists():
-        raise InvalidInput(f"no such file: {str(path)!r}.")
+    _exists(path)
     if path.suffix == ".npy":
         if isinstance(y, str):
-            raise InvalidInput(f"y={y!r}: a .npy file holds one array; pass the labels themselves.")
+            raise InvalidInput(
+                f"y={y!r}: a .npy file holds one array; pass the labels themselves, or the path of a .npy file of them."
+            )
         return Examples(_features(_mapped(path)), y)
     return _tensors(path, y) if path.suffix == ".safetensors" else _columns(path, y)
 
@@ -106,6 +108,22 @@ def _features(X: Any) -> Tensor:
     )
     tensor = as_features(X).contiguous()  # a frame's columns become rows once, not at every pass
     return tensor.float() if whole else tensor
+
+
+def _from_file(y: str | PathLike[str]) -> Any:
+    """Labels of a ``.npy`` file; a name stays what it is."""
+    path = Path(fspath(y))
+    if path.suffix == ".npy":
+        return np.array(_mapped(_exists(path)))
+    if isinstance(y, str):
+        return y
+    raise InvalidInput(f"y={str(path)!r}: expected labels, the path of a .npy file, or the name of a column.")
+
+
+def _exists(path: Path) -> Path:
+    if not path.exists():
+        raise InvalidInput(f"no such file: {str(path)!r}.")
+    return path
 
 
 def _mapped(path: Path) -> Any:
