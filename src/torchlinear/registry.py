@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -41,18 +41,20 @@ class Registry:
         What a member is called in messages: ``"loss"``, ``"solver"``.
     entries : mapping of str to Entry
         Members by the name that users type.
+    elsewhere : mapping of str to str
+        Names from other places, and what to type here: ``"lasso"``, ``"'l1'"``.
     """
 
     kind: str
     entries: Mapping[str, Entry]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, name: str) -> Any:
         """Import the member called `name`; `InvalidInput` lists the known ones otherwise."""
         if name not in self.entries:
-            raise InvalidInput(
-                f"{self.kind}={name!r} is not known{suggestion(name, self.entries)}. "
-                f"Known: {', '.join(self.entries)}."
-            )
+            meant = self.elsewhere.get(name.lower())
+            hint = suggestion(name, self.entries) if meant is None else f" (did you mean {meant}?)"
+            raise InvalidInput(f"{self.kind}={name!r} is not known{hint}. Known: {', '.join(self.entries)}.")
         return self.entries[name].load()
 
 

@@ -49,6 +49,21 @@ REGISTRY = Registry(
             "The smooth support vector regression.",
         ),
     },
+    elsewhere={
+        "mse": "'squared'",
+        "l2": "'squared'",
+        "ols": "'squared'",
+        "mae": "'absolute'",
+        "l1": "'absolute'",
+        "median": "'absolute'",
+        "pinball": "'quantile'",
+        "cross_entropy": "'softmax'",
+        "multinomial": "'softmax'",
+        "bce": "'logistic'",
+        "log_loss": "'logistic'",
+        "probit": "loss='binomial', link='probit'",
+        "svm": "'hinge'",
+    },
 )
 
 ALIASES = {"gaussian": "squared", "logistic": "binomial"}  # second names, and what such a loss calls itself

@@ -18,4 +18,12 @@ REGISTRY = Registry(
             "No coefficient below zero; tl.Box(low, high) has other bounds.",
         ),
     },
+    elsewhere={
+        "ridge": "'l2'",
+        "lasso": "'l1'",
+        "box": "tl.Box(low, high)",
+        "bounds": "tl.Box(low, high)",
+        "firth": "tl.Firth()",
+        "positive": "'nonnegative'",
+    },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -96,12 +97,17 @@ def adaptive_weights(coef: Any, power: float = 1.0) -> tuple[float, ...]:
     >>> tl.adaptive_weights([2.0, 0.5])
     (0.5, 2.0)
     """
-    size = torch.as_tensor(coef, dtype=torch.float64).detach().cpu().abs()
+    try:
+        size = torch.as_tensor(coef, dtype=torch.float64).detach().cpu().abs()
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidInput(
+            f"adaptive_weights takes the coefficients of an earlier fit, fit.coef, got a {type(coef).__name__}."
+        ) from None
     if size.ndim != 1 or not bool(torch.isfinite(size).all()) or not bool((size > 0).any()):
         raise InvalidInput(
             f"adaptive_weights takes finite coefficients of one target, not all zero, got shape {tuple(size.shape)}."
         )
-    if not power > 0:
+    if not (isinstance(power, Real) and power > 0):
         raise InvalidInput(f"power={power!r}: expected a number above 0.")
     weights = size.pow(-power)
     return tuple(weights.clamp(max=1e10 * float(weights.min())).tolist())
