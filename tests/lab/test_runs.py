@@ -387,6 +387,8 @@ def test_classes_without_an_optimum_say_so(site) -> None:
         ({"start": [[0]]}, "start takes 2 rows of 1 numbers"),
         ({"start": [[0], ["a"]]}, "expected a list of numbers"),
         ({"axes": [0, 0]}, "axes takes two different numbers from 0 to 1."),
+        ({"axes": [0.5, 1]}, "axes takes two different numbers from 0 to 1."),
+        ({"runners": [{"solver": "sgd", "batch_size": 0}]}, "batch_size is 0; expected a whole number from 1"),
         ({"standardize": "yes"}, "standardize is 'yes'; expected true or false."),
     ],
 )  # fmt: skip

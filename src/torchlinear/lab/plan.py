@@ -269,7 +269,9 @@ def _entrant(body: Mapping[str, Any], taken: Mapping[str, Entrant]) -> Entrant:
         id=_id(body.get("id"), solver, taken),
         solver=solver,
         lr=fields.number(body, "lr", None, 1e-12, 1e12) if kind.descends and lr is not None else None,
-        batch_size=fields.whole(body, "batch_size", None, 1) if kind.batches and size else kind.batch_size,
+        batch_size=fields.whole(body, "batch_size", None, 1)
+        if kind.batches and size is not None
+        else kind.batch_size,
         momentum=momentum if kind.momentum else 0.0,
     )
 
@@ -295,8 +297,7 @@ def _start(given: Any, rows: int, columns: int) -> tuple[tuple[float, ...], ...]
 def _axes(given: Any, size: int) -> tuple[int, int] | None:
     if given is None:
         return None
-    pair = fields.numbers(given, "axes", range(2, 3))
-    a, b = int(pair[0]), int(pair[1])
-    if not (0 <= a < size and 0 <= b < size and a != b):
+    a, b = fields.numbers(given, "axes", range(2, 3))
+    if a not in range(size) or b not in range(size) or a == b:
         raise Refused(400, "axes", most=str(size - 1))
-    return a, b
+    return int(a), int(b)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from torchlinear.report import fonts
+from torchlinear.report.race_page import ground
 from torchlinear.report.style import FAINT, INK, LINE, POINT, heading, quiet
 
 __all__ = [
@@ -156,8 +157,7 @@ def plot_trails(
     """Draw ways over the contours of the loss; `gap` is (ny, nx)."""
     quiet(ax)
     ax.grid(False)
-    height = np.log10(np.maximum(gap, 1e-8))
-    levels = np.linspace(max(float(height.min()), -5.0), float(height.max()), 16)
+    height, levels = ground(gap, 16)
     ax.contourf(x, y, height, levels=np.unique(levels), cmap="Greys_r", alpha=0.45, extend="min", zorder=0)
     ax.contour(
         x, y, height, levels=np.unique(levels), colors=FAINT, linewidths=0.5, linestyles="solid", zorder=1

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-__all__ = ["contour_lines", "numbers", "page"]
+__all__ = ["contour_lines", "ground", "numbers", "page"]
 
 Array = NDArray[np.float64]
 
@@ -49,11 +49,16 @@ def numbers(values: Array, digits: int = 5) -> list[Any]:
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
+def ground(gap: Array, count: int) -> tuple[Array, Array]:
+    """Heights to draw a gap by, its logarithm, masked where it is not finite; and levels from low to high."""
+    height = np.ma.masked_invalid(np.log10(np.maximum(gap, 1e-8)))
+    return height, np.linspace(max(float(height.min()), -5.0), float(height.max()), count)
+
+
 def contour_lines(x: Array, y: Array, gap: Array) -> list[tuple[float, list[Any]]]:
     """Contours of the gap, (ny, nx): for each its depth, 0 the highest to 1 the lowest, and its points."""
-    height = np.log10(np.maximum(gap, 1e-8))
-    levels = np.linspace(max(float(height.min()), -5.0), float(height.max()), LEVELS + 2)[1:-1]
-    drawn = Figure().subplots().contour(x, y, height, levels=np.unique(levels)).allsegs
+    height, levels = ground(gap, LEVELS + 2)
+    drawn = Figure().subplots().contour(x, y, height, levels=np.unique(levels[1:-1])).allsegs
     found: list[tuple[float, list[Any]]] = []
     for place, lines in enumerate(drawn):
         depth = round(1.0 - place / LEVELS, 3)
