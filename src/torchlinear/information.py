@@ -194,7 +194,8 @@ def joint_information(
     against_first[1:, :, 1:] = (inverse / np.outer(flat, flat)).reshape(k - 1, free, k - 1, free)
     centred = np.eye(k) - 1.0 / k
     joint = np.zeros((k, size, k, size))
-    joint[np.ix_(range(k), kept, range(k), kept)] = np.einsum(
+    classes = np.arange(k)
+    joint[np.ix_(classes, kept, classes, kept)] = np.einsum(
         "ab,bicj,cd->aidj", centred, against_first, centred
     )
     joint = _about_zero(joint, centre, p, problem.intercept)

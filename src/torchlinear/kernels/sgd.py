@@ -38,32 +38,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchlinear.kernels import compiled, inlined, prefetch
-from torchlinear.kernels.exponential import log1p
+from torchlinear.kernels.sgd_losses import (
+    HINGE,
+    HUBER,
+    INSENSITIVE,
+    LOG,
+    MODIFIED_HUBER,
+    SQUARED,
+    SQUARED_HINGE,
+    SQUARED_INSENSITIVE,
+    judge,
+)
 
 __all__ = ["Plan", "Rows", "Walk", "dense", "epoch", "shuffle", "sparse"]
+__all__ += ["HINGE", "HUBER", "INSENSITIVE", "LOG", "MODIFIED_HUBER"]
+__all__ += ["SQUARED", "SQUARED_HINGE", "SQUARED_INSENSITIVE"]
 
 Array = NDArray[Any]  # float32 or float64
 
-SQUARED, HUBER, INSENSITIVE, SQUARED_INSENSITIVE, HINGE, SQUARED_HINGE, LOG, MODIFIED_HUBER = range(8)
 CONSTANT, OPTIMAL, INVERSE, ADAPTIVE, PASSIVE, PASSIVE_SQUARED = range(6)
 
 # What a walk remembers beside its vectors: the intercept and its mean, the step that comes next and its rate; what L1
 # has summed up to; scale, share and base; sums of squares and of absolute values of the coefficients that the last row
 # touched; loss and objective summed over the last epoch.
 (
-    INTERCEPT,
-    MEAN_INTERCEPT,
-    STEP,
-    RATE,
-    DEBT,
-    SCALE,
-    SHARE,
-    BASE,
-    SQUARES,
-    ABSOLUTES,
-    LOSS_SUM,
-    OBJECTIVE_SUM,
-) = range(12)
+    INTERCEPT, MEAN_INTERCEPT, STEP, RATE, DEBT, SCALE, SHARE, BASE, SQUARES, ABSOLUTES, LOSS_SUM, OBJECTIVE_SUM,
+) = range(12)  # fmt: skip
 
 STEEPEST = 1e12  # slopes are cut here
 AHEAD = 16  # rows that are asked for before they are used
@@ -229,43 +229,6 @@ def shuffle(order: NDArray[np.int32], seed: int) -> None:
         state = np.uint32(state ^ np.uint32(state << np.uint32(5)))
         j = i + np.int64(np.uint32(state & np.uint32(0x7FFFFFFF)) % np.uint32(order.size - i))
         order[i], order[j] = order[j], order[i]
-
-
-@inlined
-def judge(loss: int, y: float, p: float, margin: float, valued: bool) -> tuple[float, float]:
-    """Loss of a prediction, where it is `valued`, and its slope."""
-    if loss == LOG:
-        if p <= -37.0:  # 1 + exp(p) is 1
-            e = math.exp(p)
-            return (e - p if y > 0.0 else e), (e - 1.0 if y > 0.0 else e)
-        e = math.exp(-p)
-        value = 0.0
-        if valued:
-            value = p + log1p(e) if p > 0.0 else log1p(1.0 / e)
-            value -= p if y > 0.0 else 0.0
-        return value, (-e if y > 0.0 else 1.0) / (1.0 + e)
-    if loss == HINGE:
-        z = y * p
-        return (margin - z, -y) if z <= margin else (0.0, 0.0)
-    if loss == SQUARED:
-        r = p - y
-        return 0.5 * r * r, r
-    if loss == SQUARED_HINGE:
-        z = margin - y * p
-        return (z * z, -2.0 * y * z) if z > 0.0 else (0.0, 0.0)
-    if loss == MODIFIED_HUBER:
-        z = y * p
-        if z >= 1.0:
-            return 0.0, 0.0
-        return ((1.0 - z) * (1.0 - z), -2.0 * y * (1.0 - z)) if z >= -1.0 else (-4.0 * z, -4.0 * y)
-    r = p - y
-    sign = 1.0 if r >= 0.0 else -1.0
-    if loss == HUBER:
-        return (0.5 * r * r, r) if abs(r) <= margin else (margin * (abs(r) - 0.5 * margin), margin * sign)
-    excess = abs(r) - margin
-    if not excess > 0.0:
-        return 0.0, 0.0
-    return (excess, sign) if loss == INSENSITIVE else (excess * excess, 2.0 * sign * excess)
 
 
 _TWO = [(f, i) for f in ("float64", "float32") for i in ("int32", "int64")]
