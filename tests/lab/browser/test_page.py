@@ -144,6 +144,15 @@ def test_each_term_is_explained(lab):
     assert "exact solver" in page.inner_text("#tip")
     page.keyboard.press("Escape")
     page.wait_for_selector("#tip", state="hidden")
+    for place, words in (
+        ("#map-note span", "steeper"),
+        ("tr.exact span", "solved at once"),
+        ("#standings th:last-child span", "ended"),
+    ):
+        page.locator(place).scroll_into_view_if_needed()
+        page.wait_for_timeout(100)  # scrolling takes a tip away
+        page.hover(place)
+        page.wait_for_selector(f"#tip:not([hidden]):has-text('{words}')")
 
 
 def test_the_exact_answer_stands_however_the_column_is_scaled(lab):

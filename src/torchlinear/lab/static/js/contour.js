@@ -1,7 +1,7 @@
 /* The way down: bands of equal loss over two coefficients, and every runner's path on them. */
 
 import { Surface } from "./canvas.js";
-import { clamp } from "./dom.js";
+import { clamp, h } from "./dom.js";
 import { number } from "./format.js";
 import { t, together, told } from "./i18n.js";
 import { colour, lookOf, mark } from "./palette.js";
@@ -172,14 +172,17 @@ export class Contour {
   /** What the map shows and what it leaves out. */
   describe() {
     const parts = [];
+    const condition = this.map && this.run.meta.condition;
     if (this.map) {
       parts.push(t("map.plain"), ...this.map.note.map(told));
       if (this.run.outputs > 1) parts.push(t("map.classes"));
       else parts.push(t("map.click"));
-      const [cond] = [this.run.meta.condition];
-      if (cond !== null) parts.push(t("map.condition", { value: number(cond) }));
     }
-    this.note.textContent = together(parts);
+    if (!condition) this.note.textContent = together(parts);
+    else {
+      const words = h("span", { "data-term": "condition", tabindex: "0" }, t("map.condition", { value: number(condition) }));
+      this.note.replaceChildren(together([...parts, ""]), words);
+    }
   }
 
   label() {

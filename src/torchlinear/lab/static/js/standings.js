@@ -59,7 +59,7 @@ export class Standings {
     const cells = LEVELS.map((level) => this.#within(solver, end, level, track?.refusal));
     const rate = h("td", {}, track?.lr ? number(track.lr) : "–");
     return h("tr", solver === "exact" ? { class: "exact" } : {},
-      h("th", { scope: "row", title: track ? told(track.label) : "" }, swatch(solver), nameOf(solver)), now, ...cells, rate, this.#status(solver, end, track?.refusal));
+      h("th", { scope: "row", title: track ? told(track.label) : "" }, swatch(solver), h("span", { "data-term": solver, tabindex: solver === "exact" ? "0" : null }, nameOf(solver))), now, ...cells, rate, this.#status(solver, end, track?.refusal));
   }
 
   #within(solver, end, level, refused) {
@@ -111,7 +111,7 @@ export class Standings {
 /** The names of algorithms as papers write them. */
 const named = (sentence) => sentence.replace(/\b(bgd|sgd|mbgd|adagrad|rmsprop|adam|lbfgs|newton)\b/g, nameOf);
 
-const TERMS = { now: "gap", ten: "within", one: "within", tiny: "within", rate: "lr" };
+const TERMS = { now: "gap", ten: "within", one: "within", tiny: "within", rate: "lr", status: "end" };
 
 /** Fill the links under the table that belong to a run. */
 export function linkReport(address) {
