@@ -17,7 +17,7 @@ from torchlinear.losses.squared import Squared
 from torchlinear.penalties.l2 import L2
 from torchlinear.quadratic import QuadraticObjective
 from torchlinear.rows import TensorRows
-from torchlinear.solvers import rules
+from torchlinear.solvers import descent_epochs, rules
 from torchlinear.solvers.base import Budget, State
 
 TRAJECTORY_LAW = 1e-10  # design decision 6
@@ -235,6 +235,24 @@ def assert_same_state(a: State, b: State):
     assert a.memory.keys() == b.memory.keys()
     for key, tensor in a.memory.items():
         assert torch.equal(tensor, b.memory[key]), key
+
+
+def test_an_order_is_drawn_once_however_often_a_step_ends_in_its_epoch(monkeypatch):
+    drawn, permutations = [], descent_epochs.permutations
+
+    def counted(generator, n, many):
+        drawn.append((n, many))
+        return permutations(generator, n, many)
+
+    monkeypatch.setattr(descent_epochs, "permutations", counted)
+    descent_epochs._drawn.cache_clear()
+    problem, solver = objective_of(*rows()), rules.SGD(lr=0.01, batch_size=1)
+    state = solver.init(problem, torch.zeros(4, 1, dtype=torch.float64))
+    for cursor in range(10, 150, 10):
+        state = solver.step(problem, state, Budget(0, FOREVER, cursor))
+    assert (state.epoch, state.cursor, drawn) == (0, 140, [(150, 1)])
+    whole = solver.step(problem, solver.init(problem, state.coef * 0), Budget(0, FOREVER, 140))
+    assert torch.equal(whole.coef, state.coef)
 
 
 def test_seconds_end_a_step():

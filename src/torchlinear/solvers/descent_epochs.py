@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -171,7 +171,7 @@ class _Batches:
     def batches(self, count: int, end: tuple[int, int]) -> bool:
         """Run up to `count` batches of one epoch; False where coefficients grew beyond all bounds."""
         if self.order is None:
-            self.order = self._orders(1)
+            self.order = self._next_order()
         first, last = self.state.cursor, self.n if self.state.epoch < end[0] else end[1]
         rates = float(self.share) * self.solver.rates(self.state, 1)[0]
         stop = min(first + count * self.size, last)
@@ -205,8 +205,23 @@ class _Batches:
     def _begin(self) -> None:
         self.kept, self.before = kept_of(self.generator), torch.from_numpy(self.walk.theta)
 
+    def _next_order(self) -> Tensor:
+        """The rows of the next epoch, or of this one where a step has ended in it: then they were drawn before."""
+        if self.n > TOGETHER:
+            return self._orders(1)
+        order, after = _drawn(self.generator.tobytes(), self.n)
+        self.generator[:] = after
+        return order
+
     def _orders(self, many: int) -> Tensor:
         return torch.from_numpy(permutations(self.generator, self.n, many))
+
+
+@lru_cache(maxsize=4)
+def _drawn(generator: bytes, n: int) -> tuple[Tensor, NDArray[np.uint32]]:
+    """An order of n rows, and the generator after it; the last few are kept, for many short steps of one epoch."""
+    after = np.frombuffer(generator, dtype=np.uint32).copy()
+    return torch.from_numpy(permutations(after, n, 1)), after
 
 
 def guarded(solver: Descent, objective: Objective) -> bool:
