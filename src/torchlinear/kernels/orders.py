@@ -74,7 +74,7 @@ def _drawn(generator: NDArray[np.uint32]) -> np.uint32:
     used = np.int64(generator[WORDS])
     if used == WORDS:
         _renew(generator)
-        used = 0
+        used = np.int64(0)
     generator[WORDS] = np.uint32(used + 1)
     word = generator[used]
     word ^= word >> np.uint32(11)
