@@ -202,12 +202,28 @@ WORKS = {
             "zh": "小批量（32）SGD，CrossEntropyLoss（10 类），一轮，100,000 × 20",
         },
     ),
+    "sgd_classifier_one": Work(
+        "sgd_estimators",
+        "SGDClassifier(loss='log_loss'), 200,000 x 50, epochs: 1",
+        {
+            "en": "SGDClassifier, scikit-learn's very steps, one epoch, 200,000 × 50",
+            "zh": "SGDClassifier，与 scikit-learn 逐步相同，一轮，200,000 × 50",
+        },
+    ),
+    "sgd_classifier_ten": Work(
+        "sgd_estimators",
+        "SGDClassifier(loss='log_loss'), 200,000 x 50, epochs: 10",
+        {
+            "en": "SGDClassifier, 10 epochs, 200,000 × 50",
+            "zh": "SGDClassifier，10 轮，200,000 × 50",
+        },
+    ),
     "sgd_classifier": Work(
         "sgd_estimators",
         "SGDClassifier(loss='log_loss'), 200,000 x 50, epochs: 10, objective watched",
         {
-            "en": "SGDClassifier, the same steps, 10 epochs, 200,000 × 50",
-            "zh": "SGDClassifier，步子逐步相同，10 轮，200,000 × 50",
+            "en": "SGDClassifier with a tolerance, 10 epochs, 200,000 × 50",
+            "zh": "SGDClassifier，带容差，10 轮，200,000 × 50",
         },
     ),
     "parquet": Work(

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -276,7 +277,8 @@ def test_a_run_ends_when_its_page_went_before_the_stream_began(site) -> None:
         assert not _Events(run).started
         await stream({"type": "http", "asgi": {"spec_version": "2.3"}}, gone, send)
 
-    asyncio.run(answer())
+    with ThreadPoolExecutor(1) as apart:  # tests in a browser leave a loop running in this thread
+        apart.submit(lambda: asyncio.run(answer())).result()
     until(lambda: run.state == "stopped", 20)
 
 

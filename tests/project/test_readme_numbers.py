@@ -87,7 +87,7 @@ def test_no_line_of_text_starts_with_a_mark(language: str) -> None:
 def test_every_result_has_its_row() -> None:
     works = {(work.file, work.title) for work in table.WORKS.values()}
     for path in table.RESULTS.glob("*.csv"):
-        if path.stem != "digits":
+        if path.stem not in ("digits", "races"):  # which have a table of their own, and no peer
             with path.open(newline="", encoding="utf-8") as stream:
                 assert {(path.stem, row["work"]) for row in csv.DictReader(stream)} <= works
 
