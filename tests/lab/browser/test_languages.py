@@ -38,6 +38,12 @@ def test_a_failed_run_is_read_in_chinese_and_offers_the_ridge(lab, again):
     page.wait_for_selector("#problem", state="hidden")
 
 
+def test_the_exact_solver_is_named_in_chinese(lab):
+    page = lab("lang=zh&runners=bgd&epochs=50")
+    names = [name.strip() for name in page.locator("#standings tbody th").all_inner_texts()]
+    assert names == ["BGD", "精确解"]
+
+
 def test_runners_that_cannot_run_are_named_in_chinese(lab):
     page = lab("lang=zh&data=maker:features=2&runners=newton;bgd&epochs=50&penalty=l1:0.1")
     assert re.search("：torchlinear 的说明（英文）：newton", page.inner_text("#why"))

@@ -30,7 +30,7 @@ const LOOKS = {
 
 const NAMES = {
   bgd: "BGD", sgd: "SGD", mbgd: "MBGD", momentum: "Momentum", adagrad: "AdaGrad", rmsprop: "RMSProp",
-  adam: "Adam", lbfgs: "L-BFGS", newton: "Newton", exact: "Exact",
+  adam: "Adam", lbfgs: "L-BFGS", newton: "Newton",
 }; // prettier-ignore
 
 /** The name of the algorithm, as papers write it. */

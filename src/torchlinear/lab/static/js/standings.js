@@ -54,12 +54,14 @@ export class Standings {
   }
 
   #row({ track, solver, end }) {
-    const now = h("td", {}, solver === "exact" ? "0" : "–");
+    const exact = solver === "exact";
+    const now = h("td", {}, exact ? "0" : "–");
     if (track) this.#cells.push([now, track]);
     const cells = LEVELS.map((level) => this.#within(solver, end, level, track?.refusal));
     const rate = h("td", {}, track?.lr ? number(track.lr) : "–");
-    return h("tr", solver === "exact" ? { class: "exact" } : {},
-      h("th", { scope: "row", title: track ? told(track.label) : "" }, swatch(solver), h("span", { "data-term": solver, tabindex: solver === "exact" ? "0" : null }, nameOf(solver))), now, ...cells, rate, this.#status(solver, end, track?.refusal));
+    const name = h("span", { "data-term": solver, tabindex: exact ? "0" : null }, exact ? t("standings.exact") : nameOf(solver));
+    return h("tr", exact ? { class: "exact" } : {},
+      h("th", { scope: "row", title: track ? told(track.label) : "" }, swatch(solver), name), now, ...cells, rate, this.#status(solver, end, track?.refusal));
   }
 
   #within(solver, end, level, refused) {
